@@ -1,0 +1,208 @@
+//! A user's attributes, and the maps an application may pass along.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde::de::Deserializer;
+use serde_json::value::RawValue;
+
+use crate::EmailAddress;
+use crate::email::NotAnAddress;
+
+/// The attributes of a user as text.
+///
+/// Cognito sends strings, its documents sometimes booleans: whatever is not a string is kept as its JSON text, `null` is
+/// absent. `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Attributes(BTreeMap<String, String>);
+
+/// A map of strings a client passed along: `clientMetadata`, `validationData`. Read like [`Attributes`].
+pub type Metadata = Attributes;
+
+/// Where a user stands, `cognito:user_status`. Open: what is not known here is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserStatus {
+    /// Signed up, not confirmed.
+    Unconfirmed,
+    /// Confirmed.
+    Confirmed,
+    /// Signs in at another provider.
+    ExternalProvider,
+    /// Created by an administrator and never signed in.
+    ForceChangePassword,
+    /// Has to choose a new password.
+    ResetRequired,
+    /// Another one.
+    Other(String),
+}
+
+/// One entry of the attribute `identities`: an account at another provider.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Identity {
+    /// The user's name there.
+    #[serde(deserialize_with = "crate::lenient::field")]
+    pub user_id: String,
+    /// The provider's name in the pool.
+    #[serde(deserialize_with = "crate::lenient::field")]
+    pub provider_name: String,
+    /// `OIDC`, `SAML`, `Google`, ...
+    #[serde(deserialize_with = "crate::lenient::field")]
+    pub provider_type: String,
+    /// Who issued it, where the provider has one.
+    #[serde(deserialize_with = "crate::lenient::field")]
+    pub issuer: Option<String>,
+    /// Whether this is the account the user was created with.
+    #[serde(deserialize_with = "crate::lenient::field")]
+    pub primary: bool,
+    /// When it was linked, in milliseconds since 1970.
+    #[serde(deserialize_with = "crate::lenient::field")]
+    pub date_created: Option<i64>,
+}
+
+impl Attributes {
+    /// No attributes.
+    #[must_use]
+    pub fn none() -> &'static Self {
+        static NONE: Attributes = Attributes(BTreeMap::new());
+        &NONE
+    }
+
+    /// One attribute by its name in the pool.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// `email`, parsed; the error says that there is one which is no address.
+    #[must_use]
+    pub fn email(&self) -> Option<Result<EmailAddress, NotAnAddress>> {
+        self.filled("email").map(str::parse)
+    }
+
+    /// `phone_number`, if it has the form Cognito requires: `+` and up to 15 digits (E.164).
+    #[must_use]
+    pub fn phone_number(&self) -> Option<&str> {
+        self.filled("phone_number").filter(|number| {
+            let digits = number.strip_prefix('+').unwrap_or_default();
+            (1..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    }
+
+    /// `nickname`.
+    #[must_use]
+    pub fn nickname(&self) -> Option<&str> {
+        self.filled("nickname")
+    }
+
+    /// `birthdate`, if it is a date written `YYYY-MM-DD`.
+    #[must_use]
+    pub fn birthdate(&self) -> Option<Date> {
+        self.filled("birthdate")?.parse().ok()
+    }
+
+    /// `locale`, e.g. `de-AT`, with `_` written as `-`.
+    #[must_use]
+    pub fn locale(&self) -> Option<String> {
+        self.filled("locale").map(|locale| locale.replace('_', "-"))
+    }
+
+    /// A custom attribute by its short name: `custom("plan")` is `custom:plan`.
+    #[must_use]
+    pub fn custom(&self, name: &str) -> Option<&str> {
+        self.find(&format!("custom:{name}"))
+    }
+
+    /// `cognito:user_status`.
+    #[must_use]
+    pub fn user_status(&self) -> Option<UserStatus> {
+        Some(match self.filled("cognito:user_status")? {
+            "UNCONFIRMED" => UserStatus::Unconfirmed,
+            "CONFIRMED" => UserStatus::Confirmed,
+            "EXTERNAL_PROVIDER" => UserStatus::ExternalProvider,
+            "FORCE_CHANGE_PASSWORD" => UserStatus::ForceChangePassword,
+            "RESET_REQUIRED" => UserStatus::ResetRequired,
+            other => UserStatus::Other(other.to_owned()),
+        })
+    }
+
+    /// `identities`; empty where there are none.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Identity> {
+        self.filled("identities").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
+    }
+
+    fn filled(&self, name: &str) -> Option<&str> {
+        self.find(name).filter(|value| !value.trim().is_empty())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = BTreeMap::<String, Box<RawValue>>::deserialize(deserializer)?;
+        let text = |value: &RawValue| match value.get() {
+            "null" => None,
+            quoted if quoted.starts_with('"') => serde_json::from_str(quoted).ok(),
+            other => Some(other.to_owned()),
+        };
+        Ok(Self(raw.into_iter().filter_map(|(name, value)| Some((name, text(&value)?))).collect()))
+    }
+}
+
+impl fmt::Debug for Attributes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scalar_is_text_and_null_is_absent() {
+        let attributes: Attributes = serde_json::from_str(
+            r#"{"email_verified": true, "n": 123456789012345678901234567890, "gone": null, "list": [1, 2], "s": "\u00e4"}"#,
+        )
+        .unwrap();
+        let all: Vec<_> = attributes.iter().collect();
+        assert_eq!(
+            all,
+            [("email_verified", "true"), ("list", "[1, 2]"), ("n", "123456789012345678901234567890"), ("s", "ä")]
+        );
+    }
+
+    #[test]
+    fn typed_attributes_are_absent_rather_than_wrong() {
+        let attributes = Attributes::from_iter([
+            ("birthdate", "1900-02-29"),
+            ("phone_number", "0049 123"),
+            ("locale", "de_AT"),
+            ("custom:plan", "gold"),
+            ("email", " "),
+            ("identities", r#"[{"userId": "7", "providerName": "Google", "issuer": null, "dateCreated": "1"}]"#),
+            ("cognito:user_status", "SOMETHING_NEW"),
+        ]);
+        assert_eq!(attributes.birthdate(), None);
+        assert_eq!(attributes.phone_number(), None);
+        assert_eq!(attributes.locale().as_deref(), Some("de-AT"));
+        assert_eq!(attributes.custom("plan"), Some("gold"));
+        assert_eq!(attributes.email(), None);
+        assert_eq!(attributes.identities()[0].provider_name, "Google");
+        assert_eq!(attributes.user_status(), Some(UserStatus::Other("SOMETHING_NEW".into())));
+    }
+}

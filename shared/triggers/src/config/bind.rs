@@ -1,0 +1,319 @@
+//! Binds the tables of the file to the rules of a program: finds, merges, reads and attaches them, and collects what is wrong.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::file::{Configuration, SERVICES};
+use super::settings::{Misfit, either, nearest};
+use super::tree::{Node, Table, Value};
+use super::{ConfigError, Configured, KNOWN_SECTIONS, OnFault, RuleSet, RuleVisitor};
+use crate::dispatcher::Section;
+use crate::{Chains, Environment, Need};
+
+/// What a check found out about a configuration without an error.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// The rules that are switched on for every pool without settings of its own.
+    pub rules: Vec<&'static str>,
+    /// The rules that are switched on for pools with settings of their own.
+    pub pools: BTreeMap<String, Vec<&'static str>>,
+    /// What has to be set where the program runs, as far as it is known that it is not set here.
+    pub warnings: Vec<ConfigError>,
+}
+
+/// The chains, and everything that is wrong.
+#[derive(Default)]
+pub(super) struct Bound {
+    pub(super) base: Chains,
+    pub(super) pools: HashMap<String, Chains>,
+    pub(super) checked: Checked,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+/// Binds everything.
+pub(super) fn bind<R: RuleSet>(configuration: &Configuration, environment: &Environment) -> Bound {
+    let mut names = Names(Vec::new());
+    R::each(&mut names);
+    let Names(names) = names;
+    let mut bound = Bound { errors: strangers(configuration, &names), ..Bound::default() };
+
+    let mut binding = Binding::of(configuration, environment, None);
+    R::each(&mut binding);
+    let mut any = binding.found;
+    bound.base = binding.chains;
+    bound.checked.rules = binding.on;
+    bound.errors.append(&mut binding.errors);
+    for (pool, node) in configuration.pools() {
+        let Some(tables) = node.as_table().filter(|tables| names.iter().any(|name| tables.contains_key(*name))) else {
+            continue;
+        };
+        any = true;
+        let mut binding = Binding::of(configuration, environment, Some((pool, tables)));
+        R::each(&mut binding);
+        bound.pools.insert(pool.clone(), binding.chains);
+        bound.checked.pools.insert(pool.clone(), binding.on);
+        bound.errors.append(&mut binding.errors);
+    }
+    if !any && bound.errors.is_empty() {
+        let tables: Vec<_> = names.iter().map(|name| format!("[{name}]")).collect();
+        let tables: Vec<_> = tables.iter().map(String::as_str).collect();
+        let error = ConfigError::new("no rule of this program is switched on")
+            .remedy(format!("add a table: {}", either(&tables)));
+        bound.errors.push(error.placed(configuration.file(), 1));
+    }
+    bound
+}
+
+/// The tables of a program's rules.
+struct Names(Vec<&'static str>);
+
+impl RuleVisitor for Names {
+    fn rule<R: Configured>(&mut self) {
+        self.0.push(R::SECTION);
+    }
+}
+
+/// Attaches one rule after the other, for every pool or for one.
+struct Binding<'a> {
+    configuration: &'a Configuration,
+    environment: &'a Environment,
+    pool: Option<(&'a str, &'a Table)>,
+    chains: Chains,
+    found: bool,
+    on: Vec<&'static str>,
+    errors: Vec<ConfigError>,
+}
+
+/// A rule's table, merged and without the keys every rule has.
+struct Prepared {
+    settings: Node,
+    on: bool,
+    on_fault: OnFault,
+}
+
+impl RuleVisitor for Binding<'_> {
+    fn rule<R: Configured>(&mut self) {
+        let Some(prepared) = self.prepare(R::SECTION, R::ON_FAULT) else { return };
+        match R::deserialize(&prepared.settings) {
+            Ok(rule) if prepared.on => {
+                self.begin(R::SECTION, &prepared);
+                if let Err(error) = rule.attach(&mut self.chains) {
+                    self.refuse(R::SECTION, &prepared, error);
+                }
+            }
+            Ok(_) => {}
+            Err(misfit) => self.misfit(R::SECTION, &prepared, misfit),
+        }
+    }
+}
+
+impl<'a> Binding<'a> {
+    fn of(configuration: &'a Configuration, environment: &'a Environment, pool: Option<(&'a str, &'a Table)>) -> Self {
+        let (chains, on, errors) = (Chains::default(), Vec::new(), Vec::new());
+        Self { configuration, environment, pool, chains, found: false, on, errors }
+    }
+
+    fn prepare(&mut self, section: &'static str, on_fault: OnFault) -> Option<Prepared> {
+        let base = self.configuration.root().get(section);
+        let own = self.pool.and_then(|(_, tables)| tables.get(section));
+        let mut settings = match (base, own) {
+            (Some(base), Some(own)) => base.under(own),
+            (Some(table), None) | (None, Some(table)) => table.clone(),
+            (None, None) => return None,
+        };
+        self.found = true;
+        let kind = settings.kind();
+        let (line, of_pool) = (settings.line, settings.of_pool);
+        let Value::Table(table) = &mut settings.value else {
+            let path = self.path(section, of_pool);
+            let error = ConfigError::new(format!("expected a table, found {kind}")).at(&path);
+            self.errors.push(error.remedy(format!("write `[{path}]`")).placed(self.configuration.file(), line));
+            return None;
+        };
+        let (off, on_fault_key) = (table.remove("off"), table.remove("on-fault"));
+        let off = off.map_or(Some(false), |node| self.switch(section, &node))?;
+        let on_fault = on_fault_key.map_or(Some(on_fault), |node| self.on_fault(section, &node))?;
+        Some(Prepared { settings, on: !off, on_fault })
+    }
+
+    fn switch(&mut self, section: &str, node: &Node) -> Option<bool> {
+        match node.value {
+            Value::Boolean(off) => Some(off),
+            _ => {
+                let problem = format!("expected `true` or `false`, found {}", node.kind());
+                self.common(section, "off", node, ConfigError::new(problem))
+            }
+        }
+    }
+
+    fn on_fault(&mut self, section: &str, node: &Node) -> Option<OnFault> {
+        match &node.value {
+            Value::Text(text) if text == "deny" => Some(OnFault::Deny),
+            Value::Text(text) if text == "continue" => Some(OnFault::Continue),
+            Value::Text(_) => self.common(section, "on-fault", node, ConfigError::new("there is no such choice")),
+            _ => {
+                let problem = format!("expected a string, found {}", node.kind());
+                self.common(section, "on-fault", node, ConfigError::new(problem))
+            }
+        }
+    }
+
+    /// Notes what is wrong with a key every rule has.
+    fn common<T>(&mut self, section: &str, key: &str, node: &Node, error: ConfigError) -> Option<T> {
+        let remedy = match key {
+            "off" => "write `off = true` to switch the rule off",
+            _ => "use `deny` or `continue`",
+        };
+        let error = error.at(key).within(&self.path(section, node.of_pool)).remedy(remedy);
+        self.errors.push(error.placed(self.configuration.file(), node.line));
+        None
+    }
+
+    fn begin(&mut self, name: &'static str, prepared: &Prepared) {
+        self.on.push(name);
+        let environment = self.environment.clone();
+        self.chains.begin(Section { name, on_fault: prepared.on_fault, asks_ledger: false, environment });
+    }
+
+    /// Notes what the rule itself found wrong.
+    fn refuse(&mut self, section: &str, prepared: &Prepared, error: ConfigError) {
+        let node = prepared.settings.nearest(error.path());
+        let error = error.within(&self.path(section, node.of_pool));
+        self.errors.push(error.placed(self.configuration.file(), node.line));
+    }
+
+    /// Notes that the table does not fit the rule. What is switched off may be unfinished.
+    fn misfit(&mut self, section: &str, prepared: &Prepared, misfit: Misfit) {
+        if !prepared.on && misfit.is_missing() {
+            return;
+        }
+        let line = misfit.line();
+        let path = self.path(section, misfit.of_pool());
+        self.errors.push(misfit.into_error().within(&path).placed(self.configuration.file(), line));
+    }
+
+    fn path(&self, section: &str, of_pool: bool) -> String {
+        match self.pool {
+            Some((pool, _)) if of_pool => format!("{}.{section}", pool_path(pool)),
+            _ => section.to_owned(),
+        }
+    }
+}
+
+impl Bound {
+    /// What the attached rules need and is neither configured nor set, with the table of the rule that needs it.
+    pub(super) fn unmet(&self, configuration: &Configuration, met: impl Fn(Need) -> bool) -> Vec<ConfigError> {
+        let base = self.base.needs().iter().map(|need| (None, need));
+        let pools =
+            self.pools.iter().flat_map(|(pool, chains)| chains.needs().iter().map(move |need| (Some(pool), need)));
+        let mut errors = Vec::new();
+        for (pool, (need, section)) in base.chain(pools).filter(|(_, (need, _))| !met(*need)) {
+            let own = pool.and_then(|pool| configuration.pool_table(pool)?.get(*section));
+            let (path, node) = match (pool, own) {
+                (Some(pool), Some(own)) => (format!("{}.{section}", pool_path(pool)), Some(own)),
+                _ => ((*section).to_owned(), configuration.root().get(*section)),
+            };
+            let error = missing(*need).at(path).elsewhere();
+            errors.push(error.placed(configuration.file(), node.map_or(1, |node| node.line)));
+        }
+        errors
+    }
+
+    /// Whether a rule of any pool needs this.
+    pub(super) fn needs(&self, need: Need) -> bool {
+        let needs = |chains: &Chains| chains.needs().iter().any(|(needed, _)| *needed == need);
+        needs(&self.base) || self.pools.values().any(needs)
+    }
+}
+
+fn missing(need: Need) -> ConfigError {
+    match need {
+        Need::Ledger => ConfigError::new("needs a ledger")
+            .remedy("add `ledger = \"dynamodb:<table>\"` under [services] or set TRIGGERS_LEDGER"),
+        Need::Directory => ConfigError::new("needs a directory")
+            .remedy("add `directory = \"cognito\"` under [services] or set TRIGGERS_DIRECTORY"),
+        Need::Key => ConfigError::new("needs a root key")
+            .remedy("make one with `openssl rand -base64 32` and set TRIGGERS_KEY to it where the function runs"),
+    }
+}
+
+/// What stands in the file and belongs to no rule.
+fn strangers(configuration: &Configuration, names: &[&'static str]) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut known: Vec<&str> = names.to_vec();
+    known.extend(KNOWN_SECTIONS.iter().filter(|name| !names.contains(*name)));
+    let example = names.first().copied().unwrap_or("domain-allow-list");
+    let placed = |error: ConfigError, node: &Node| error.placed(configuration.file(), node.line);
+
+    for (key, node) in configuration.root() {
+        if known.contains(&key.as_str()) || ["services", "pools", "$schema"].contains(&key.as_str()) {
+            continue;
+        }
+        let error = ConfigError::new("").at(super::tree::key_name(key));
+        let error = if node.as_table().is_none() && SERVICES.iter().any(|service| service.key == key) {
+            error.problem("this stands outside any table").remedy("write it under `[services]`")
+        } else if node.as_table().is_some() || matches!(node.value, Value::List(_)) {
+            unknown(error, key, &known, &["services", "pools"])
+        } else {
+            error
+                .problem("this stands outside any table")
+                .remedy(format!("write it under the table of a rule, e.g. `[{example}]`"))
+        };
+        errors.push(placed(error, node));
+    }
+
+    let Some(pools) = configuration.root().get("pools") else { return errors };
+    if pools.as_table().is_none() {
+        let error = ConfigError::new(format!("expected a table, found {}", pools.kind())).at("pools");
+        errors.push(placed(error.remedy("write `[pools.\"<user pool id>\".<rule>]`"), pools));
+    }
+    for (pool, node) in configuration.pools() {
+        let path = pool_path(pool);
+        if !is_pool_id(pool) {
+            let error = ConfigError::new("this is not the id of a user pool").at(&path);
+            errors.push(placed(error.remedy("write the id, not the name or the ARN: `eu-central-1_AbC123xyz`"), node));
+        }
+        let Some(tables) = node.as_table() else {
+            let error = ConfigError::new(format!("expected a table, found {}", node.kind())).at(&path);
+            errors.push(placed(error.remedy(format!("write `[{path}.<rule>]`")), node));
+            continue;
+        };
+        for (key, node) in tables.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+            let error = ConfigError::new("").at(super::tree::key_name(key)).within(&path);
+            let error = if key == "services" {
+                error.problem("all pools share the services").remedy("move it to `[services]`")
+            } else if node.as_table().is_some() {
+                unknown(error, key, &known, &[])
+            } else {
+                error
+                    .problem("this stands outside the table of a rule")
+                    .remedy(format!("write it under a rule, e.g. `[{path}.{example}]`"))
+            };
+            errors.push(placed(error, node));
+        }
+    }
+    errors
+}
+
+/// A table of a name nobody knows; `others` are names that may have been meant and are no rules.
+fn unknown(error: ConfigError, key: &str, rules: &[&str], others: &[&str]) -> ConfigError {
+    let error = error.problem("there is no rule of this name");
+    match nearest(key, rules.iter().chain(others).copied()) {
+        Some(near) => error.remedy(format!("did you mean `{near}`?")),
+        None => error.remedy(format!("use {}", either(rules))),
+    }
+}
+
+pub(super) fn pool_path(pool: &str) -> String {
+    format!("pools.{pool:?}")
+}
+
+/// Cognito API reference, `UserPoolId`: 1 to 55 characters, pattern `[\w-]+_[0-9a-zA-Z]+`.
+fn is_pool_id(text: &str) -> bool {
+    let Some((region, id)) = text.rsplit_once('_') else { return false };
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.len() <= 55
+        && !region.is_empty()
+        && region.bytes().all(word)
+        && !id.is_empty()
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}

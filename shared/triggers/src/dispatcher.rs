@@ -1,0 +1,422 @@
+//! From the bytes Cognito sent to the bytes it gets back: picks the settings by pool and the chain by source.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{self, BoxFuture, Either};
+use jiff::Timestamp;
+
+use crate::chain::{Chain, End, Trace};
+use crate::config::{ConfigError, OnFault};
+use crate::courier;
+use crate::report::{Outcome, Report};
+use crate::{Envelope, Event, Fault, FaultKind, Rule, Services, Trigger};
+
+/// The chains of one pool, one for each trigger that has a rule.
+///
+/// Rules get themselves in with [`Chains::attach`]; whoever reads the configuration says under which name.
+#[derive(Default)]
+pub struct Chains {
+    chains: HashMap<TypeId, Box<dyn AnyChain>>,
+    routes: Vec<Route>,
+    section: Section,
+    needs: Vec<(Need, &'static str)>,
+}
+
+/// Which sources go to which chain.
+struct Route {
+    prefix: &'static str,
+    version: Option<&'static str>,
+    chain: TypeId,
+}
+
+/// The table that is being attached.
+#[derive(Clone, Default)]
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) on_fault: OnFault,
+    pub(crate) asks_ledger: bool,
+    pub(crate) environment: crate::Environment,
+}
+
+/// What a rule cannot work without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// A ledger, `[services] ledger`.
+    Ledger,
+    /// A directory, `[services] directory`.
+    Directory,
+    /// A root key, `TRIGGERS_KEY`.
+    Key,
+}
+
+impl Chains {
+    /// Attaches a rule; say to which triggers with [`Attach::to`].
+    pub fn attach<R: Send + Sync + 'static>(&mut self, rule: R) -> Attach<'_, R> {
+        Attach { rule: Arc::new(rule), chains: self, error: None }
+    }
+
+    /// Says what the rule cannot work without, so that a start without it is refused rather than every event.
+    pub fn need(&mut self, need: Need) -> &mut Self {
+        if need == Need::Ledger {
+            self.section.asks_ledger = true;
+        }
+        let need = (need, self.section.name);
+        if !self.needs.contains(&need) {
+            self.needs.push(need);
+        }
+        self
+    }
+
+    /// The environment variables, for settings that name one.
+    #[must_use]
+    pub fn environment(&self) -> &crate::Environment {
+        &self.section.environment
+    }
+
+    pub(crate) fn begin(&mut self, section: Section) {
+        self.section = section;
+    }
+
+    /// What the attached rules cannot work without, and the table of the rule that says so.
+    #[must_use]
+    pub fn needs(&self) -> &[(Need, &'static str)] {
+        &self.needs
+    }
+
+    /// Every trigger with a rule, and its rules in the order they are asked.
+    #[must_use]
+    pub fn overview(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let mut overview: Vec<_> = self.chains.values().map(|chain| (chain.trigger(), chain.rules())).collect();
+        overview.sort_unstable();
+        overview
+    }
+
+    fn find(&self, envelope: &Envelope) -> Option<&dyn AnyChain> {
+        let fits = |route: &&Route| {
+            route.prefix == envelope.source.prefix()
+                && route.version.is_none_or(|version| {
+                    version == envelope.version || (version == "1" && envelope.version.is_empty())
+                })
+        };
+        let route = self.routes.iter().find(fits)?;
+        self.chains.get(&route.chain).map(AsRef::as_ref)
+    }
+
+    fn add<T: Trigger, R: Rule<T>>(&mut self, rule: Arc<R>, on_fault: OnFault) -> Result<(), ConfigError> {
+        let key = TypeId::of::<T>();
+        if !self.chains.contains_key(&key) {
+            for &prefix in T::SOURCES {
+                let clash = |route: &Route| {
+                    route.prefix == prefix
+                        && (route.version.is_none() || T::VERSION.is_none() || route.version == T::VERSION)
+                };
+                if self.routes.iter().any(clash) {
+                    return Err(ConfigError::new(format!("two triggers claim the source `{prefix}_...`"))
+                        .remedy(format!("give `{}` a source or a version of its own", T::NAME)));
+                }
+                self.routes.push(Route { prefix, version: T::VERSION, chain: key });
+            }
+            self.chains.insert(key, Box::new(Chain::<T>::new()));
+        }
+        let Section { name, asks_ledger, .. } = self.section;
+        if let Some(chain) = self.chains.get_mut(&key).and_then(|chain| chain.as_any().downcast_mut::<Chain<T>>()) {
+            chain.push(name, on_fault, asks_ledger, rule);
+        }
+        Ok(())
+    }
+}
+
+/// A rule on its way into the chains.
+#[must_use = "say to which triggers it is attached, and finish with `done()`"]
+pub struct Attach<'a, R> {
+    rule: Arc<R>,
+    chains: &'a mut Chains,
+    error: Option<ConfigError>,
+}
+
+impl<R: Send + Sync + 'static> Attach<'_, R> {
+    /// Attaches it to the trigger `T`.
+    pub fn to<T: Trigger>(self) -> Self
+    where
+        R: Rule<T>,
+    {
+        let policy = self.chains.section.on_fault;
+        self.add::<T>(policy)
+    }
+
+    /// Attaches it to the trigger `T` where its faults are to be passed over, whatever holds elsewhere: for upkeep that must
+    /// not cost anybody a sign-in.
+    pub fn beside<T: Trigger>(self) -> Self
+    where
+        R: Rule<T>,
+    {
+        self.add::<T>(OnFault::Continue)
+    }
+
+    fn add<T: Trigger>(mut self, on_fault: OnFault) -> Self
+    where
+        R: Rule<T>,
+    {
+        let added = self.chains.add::<T, R>(Arc::clone(&self.rule), on_fault);
+        self.error = self.error.or(added.err());
+        self
+    }
+
+    /// That was all.
+    ///
+    /// # Errors
+    ///
+    /// If two triggers claim one source.
+    pub fn done(self) -> Result<(), ConfigError> {
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+/// A chain without its type.
+trait AnyChain: Send + Sync {
+    fn trigger(&self) -> &'static str;
+    fn rules(&self) -> Vec<&'static str>;
+    fn as_any(&mut self) -> &mut dyn Any;
+    /// Whether a fault is answered with the unchanged event.
+    fn forgives(&self) -> bool;
+    fn handle<'a>(
+        &'a self,
+        envelope: Envelope,
+        services: &'a Services,
+        deadline: Timestamp,
+        report: &'a mut Report,
+    ) -> BoxFuture<'a, Result<String, Stop>>;
+}
+
+/// Why there is no event to send back.
+enum Stop {
+    Denied(String),
+    Faulted(Fault),
+}
+
+impl<T: Trigger> AnyChain for Chain<T> {
+    fn trigger(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn rules(&self) -> Vec<&'static str> {
+        self.names().collect()
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn forgives(&self) -> bool {
+        T::FORGIVING || self.binds_nobody()
+    }
+
+    fn handle<'a>(
+        &'a self,
+        envelope: Envelope,
+        services: &'a Services,
+        deadline: Timestamp,
+        report: &'a mut Report,
+    ) -> BoxFuture<'a, Result<String, Stop>> {
+        Box::pin(async move {
+            let event = Event::<T>::from(envelope);
+            let user = event.sub().unwrap_or(&event.user_name);
+            report.user = services.keys.log_name(&event.user_pool_id, user);
+            let mut trace = Trace::default();
+            let end = match in_time(services, deadline, self.run(&event, services, deadline, &mut trace)).await {
+                Some(end) => end,
+                None => End::Faulted { rule: None, fault: out_of_time() },
+            };
+            report.steps = trace.steps;
+            report.calls = trace.calls;
+            report.attempts = trace.attempts;
+            match end {
+                End::Passed(response, deliveries) => {
+                    report.outcome = Outcome::Passed;
+                    report.deliveries.staged = deliveries.len();
+                    if T::DELIVERS && !deliveries.is_empty() {
+                        let carried = courier::carry_out(&deliveries, services, report);
+                        let _ = in_time(services, deadline, carried).await;
+                    }
+                    event.answer(&response).map_err(Stop::Faulted)
+                }
+                End::Denied { rule, denial } => {
+                    report.rule = Some(rule);
+                    Err(Stop::Denied(denial.message().to_owned()))
+                }
+                End::Faulted { rule, fault } => {
+                    report.rule = rule;
+                    Err(Stop::Faulted(fault))
+                }
+            }
+        })
+    }
+}
+
+fn out_of_time() -> Fault {
+    Fault::of(FaultKind::Timeout, "the time for the answer was up")
+}
+
+/// Waits for the work until the deadline; `None` if that came first.
+async fn in_time<F: Future>(services: &Services, deadline: Timestamp, work: F) -> Option<F::Output> {
+    let left = deadline.duration_since(services.clock.now());
+    let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+    match future::select(std::pin::pin!(work), services.clock.sleep(left)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// One call of the Lambda.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// What Cognito sent.
+    pub body: &'a [u8],
+    /// Lambda's id of this call; its beginning becomes the reference of a fault.
+    pub request_id: &'a str,
+    /// When the answer has to be on its way.
+    pub deadline: Timestamp,
+}
+
+/// What goes back to Cognito, and what happened.
+#[derive(Debug)]
+pub struct Handled {
+    /// The event, or what the user reads.
+    pub answer: Result<String, Refusal>,
+    /// What happened.
+    pub report: Report,
+}
+
+/// The text a user reads instead of going on. It never holds an internal detail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// `Denied` or `Fault`: what CloudWatch and callers see as the error's type.
+    pub kind: &'static str,
+    /// The text, without a closing full stop: Cognito adds one.
+    pub message: String,
+}
+
+/// Every chain of every pool, with the services.
+pub struct Dispatcher {
+    base: Chains,
+    pools: HashMap<String, Chains>,
+    services: Services,
+    broken: Option<String>,
+}
+
+impl Dispatcher {
+    /// With chains for pools that have settings of their own, and those for all others.
+    #[must_use]
+    pub fn new(base: Chains, pools: HashMap<String, Chains>, services: Services) -> Self {
+        Self { base, pools, services, broken: None }
+    }
+
+    /// One that could not start: every event is answered with a fault, so that the user reads a sentence and not how the
+    /// configuration is wrong. Confirmed users are let go on.
+    #[must_use]
+    pub fn broken(error: &ConfigError, services: Services) -> Self {
+        let broken = Some(error.to_string());
+        Self { base: Chains::default(), pools: HashMap::new(), services, broken }
+    }
+
+    /// The services in force.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The chains for a pool.
+    #[must_use]
+    pub fn chains(&self, pool: &str) -> &Chains {
+        self.pools.get(pool).unwrap_or(&self.base)
+    }
+
+    /// Answers one call. Never panics on account of a rule, and never takes longer than the deadline, as far as rules and
+    /// services give way when they wait.
+    pub async fn handle(&self, invocation: Invocation<'_>) -> Handled {
+        let (mut report, envelope) = read(invocation);
+        let envelope = match envelope {
+            Ok(envelope) => envelope,
+            Err(fault) => {
+                let answer = Err(masked(fault, &mut report));
+                return Handled { answer, report };
+            }
+        };
+        if let Some(broken) = &self.broken {
+            return self.excuse(envelope, report, Fault::of(FaultKind::Configuration, broken.clone()));
+        }
+        let Some(chain) = self.chains(&envelope.user_pool_id).find(&envelope) else {
+            return Handled { answer: Ok(envelope.raw().to_owned()), report };
+        };
+        report.trigger = Some(chain.trigger());
+        let raw = envelope.shared_raw();
+        let answer = match chain.handle(envelope, &self.services, invocation.deadline, &mut report).await {
+            Ok(event) => Ok(event),
+            Err(Stop::Denied(message)) => {
+                report.outcome = Outcome::Denied;
+                Err(Refusal { kind: "Denied", message })
+            }
+            Err(Stop::Faulted(fault)) => {
+                let refusal = masked(fault, &mut report);
+                if chain.forgives() { Ok(raw.to_string()) } else { Err(refusal) }
+            }
+        };
+        Handled { answer, report }
+    }
+
+    /// Answers a call whose handling came to grief outside of any rule, e.g. by a panic of a service: as after every other
+    /// fault. For whoever called [`handle`](Self::handle) and got nothing back.
+    #[must_use]
+    pub fn give_up(&self, invocation: Invocation<'_>, fault: Fault) -> Handled {
+        let (mut report, envelope) = read(invocation);
+        if let Ok(envelope) = envelope {
+            return self.excuse(envelope, report, fault);
+        }
+        let answer = Err(masked(fault, &mut report));
+        Handled { answer, report }
+    }
+
+    /// The answer when no chain could decide: the fixed sentence, or the unchanged event where an error would only do harm.
+    fn excuse(&self, envelope: Envelope, mut report: Report, fault: Fault) -> Handled {
+        let chain = self.chains(&envelope.user_pool_id).find(&envelope);
+        report.trigger = chain.map(AnyChain::trigger);
+        let forgiving = [crate::PostConfirmation::NAME, crate::CustomMessage::NAME];
+        let forgives = forgiving.contains(&envelope.source.prefix()) || chain.is_some_and(AnyChain::forgives);
+        let refusal = masked(fault, &mut report);
+        let answer = if forgives { Ok(envelope.raw().to_owned()) } else { Err(refusal) };
+        Handled { answer, report }
+    }
+}
+
+/// A report begun, and the outer shell of the event.
+fn read(invocation: Invocation<'_>) -> (Report, Result<Envelope, Fault>) {
+    let mut report = Report::new(reference(invocation.request_id));
+    let envelope = std::str::from_utf8(invocation.body)
+        .map_err(|_| Fault::of(FaultKind::Malformed, "the event is not UTF-8"))
+        .and_then(Envelope::parse);
+    if let Ok(envelope) = &envelope {
+        envelope.source.as_str().clone_into(&mut report.source);
+        report.pool.clone_from(&envelope.user_pool_id);
+        report.client.clone_from(&envelope.caller.client_id);
+    }
+    (report, envelope)
+}
+
+/// Puts the fault into the report and the fixed sentence in its place.
+fn masked(fault: Fault, report: &mut Report) -> Refusal {
+    report.outcome = Outcome::Faulted;
+    report.fault = Some((fault.kind(), fault.causes()));
+    Refusal {
+        kind: "Fault",
+        message: format!("Something went wrong on our side, please try again later (reference {})", report.reference),
+    }
+}
+
+/// The first 8 letters or digits of the request's id.
+fn reference(request_id: &str) -> String {
+    request_id.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
+}

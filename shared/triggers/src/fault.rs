@@ -1,0 +1,118 @@
+//! An accident: what a rule or a service answers when it could not do its work.
+//!
+//! A fault is for the log. Its text never reaches a user, who reads one fixed sentence with a reference instead.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+/// An accident with its causes. Any error becomes one with `?`.
+///
+/// ```
+/// use cognito_triggers::Fault;
+///
+/// fn port(text: &str) -> Result<u16, Fault> {
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(port("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+pub struct Fault {
+    kind: FaultKind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What sort of accident it was; stable names for metrics and alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A rule failed in its own code.
+    Rule,
+    /// A rule panicked.
+    Panic,
+    /// A service (ledger, mailer, ...) refused or could not be reached.
+    Service,
+    /// There was not enough time left.
+    Timeout,
+    /// The state moved on every attempt until the time was up.
+    Contention,
+    /// The event was not JSON, or not an object.
+    Malformed,
+    /// The configuration is wrong, or lacks something.
+    Configuration,
+}
+
+impl FaultKind {
+    /// The name in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Panic => "panic",
+            Self::Service => "service",
+            Self::Timeout => "timeout",
+            Self::Contention => "contention",
+            Self::Malformed => "malformed",
+            Self::Configuration => "configuration",
+        }
+    }
+}
+
+impl Fault {
+    /// A fault of a rule's own making.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(FaultKind::Rule, message)
+    }
+
+    /// A fault of a given kind.
+    pub fn of(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// A service that failed, with what it said.
+    pub fn service(message: impl Into<Cow<'static, str>>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: FaultKind::Service, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// What sort of accident it was.
+    #[must_use]
+    pub const fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// The whole chain of causes, joined by `: `. For the log only.
+    #[must_use]
+    pub fn causes(&self) -> String {
+        let mut text = self.message.to_string();
+        let mut source = self.source.as_deref().map(|source| source as &dyn Error);
+        while let Some(error) = source {
+            let cause = error.to_string();
+            // Many errors print their source themselves; saying it twice helps nobody.
+            if !text.ends_with(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+            source = error.source();
+        }
+        text
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Fault {
+    fn from(error: E) -> Self {
+        let message = error.to_string().into();
+        Self { kind: FaultKind::Rule, message, source: Some(Box::new(error)) }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.causes())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Fault({}: {})", self.kind.as_str(), self.causes())
+    }
+}

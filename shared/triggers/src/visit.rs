@@ -1,0 +1,578 @@
+//! One invocation's working space: what the rules of a chain share and build up together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ledger::{
+    Change, CommitId, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, Ledger, Member,
+    MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
+};
+use crate::{Fault, Keys, Trigger};
+
+/// What a rule works with. Nothing in it takes effect before the chain is through and the commit is done.
+pub struct Visit<T: Trigger> {
+    /// The keys of `response` to be set; those left unset stay as Cognito sent them.
+    pub response: T::Response,
+    /// What the pool remembers.
+    pub ledger: Page,
+    /// Names to be held or given back.
+    pub names: Names,
+    /// What is to be done outside.
+    pub deliveries: Deliveries,
+    /// Keyed hashes.
+    pub keys: Keys,
+    /// The time this event is judged at.
+    pub now: Timestamp,
+    /// When the answer has to be on its way.
+    pub deadline: Timestamp,
+}
+
+impl<T: Trigger> Clone for Visit<T> {
+    fn clone(&self) -> Self {
+        Self {
+            response: self.response.clone(),
+            ledger: self.ledger.clone(),
+            names: self.names.clone(),
+            deliveries: self.deliveries.clone(),
+            keys: self.keys.clone(),
+            now: self.now,
+            deadline: self.deadline,
+        }
+    }
+}
+
+/// How often the ledger was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Reads.
+    pub reads: u32,
+    /// Writes, refused ones included.
+    pub writes: u32,
+    /// Acknowledgements of deliveries.
+    pub acknowledgements: u32,
+}
+
+/// What the pool remembers, read once, on first need, for all rules of the chain.
+#[derive(Clone)]
+pub struct Page {
+    ledger: Arc<dyn Ledger>,
+    wants: Wants,
+    read: Option<Wants>,
+    reading: Reading,
+    member: Member,
+    invitations: BTreeMap<InvitationKey, Invitation>,
+    consumed: BTreeMap<InvitationKey, InvitationChange>,
+    pub(crate) calls: Calls,
+}
+
+impl Page {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, wants: Wants) -> Self {
+        Self {
+            ledger,
+            wants,
+            read: None,
+            reading: Reading::default(),
+            member: Member::default(),
+            invitations: BTreeMap::new(),
+            consumed: BTreeMap::new(),
+            calls: Calls::default(),
+        }
+    }
+
+    /// What is remembered of the user, to be changed in place. Where the event names no user who exists, an empty member
+    /// that is kept nowhere.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn member(&mut self) -> Result<&mut Member, Fault> {
+        self.load().await?;
+        Ok(&mut self.member)
+    }
+
+    /// What takes effect at once in the whole pool.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn switches(&mut self) -> Result<&Switches, Fault> {
+        self.load().await?;
+        Ok(&self.reading.switches)
+    }
+
+    /// An invitation, to be changed in place. Name it in [`Rule::wants`](crate::Rule::wants), or this costs a read of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn invitation(&mut self, key: &InvitationKey) -> Result<Option<&mut Invitation>, Fault> {
+        self.wants.invitations.insert(key.clone());
+        self.load().await?;
+        Ok(self.invitations.get_mut(key))
+    }
+
+    /// Who holds a name. Name it in [`Rule::wants`](crate::Rule::wants), or this costs a read of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn holding(&mut self, key: &NameKey) -> Result<Option<&Holding>, Fault> {
+        self.wants.names.insert(key.clone());
+        self.load().await?;
+        Ok(self.reading.names.get(key))
+    }
+
+    /// Which of these names are held by anybody, in one read.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn held(&mut self, keys: &BTreeSet<NameKey>, now: Timestamp) -> Result<BTreeSet<NameKey>, Fault> {
+        self.wants.names.extend(keys.iter().cloned());
+        self.load().await?;
+        let live = |key: &&NameKey| self.reading.names.get(*key).is_some_and(|holding| holding.is_live(now));
+        Ok(keys.iter().filter(live).cloned().collect())
+    }
+
+    /// Turns an applicant's use of an invitation into the user's own, whatever state the invitation is in by then.
+    pub fn consume_invitation(&mut self, key: InvitationKey, applicants: Vec<Owner>, user: Owner) {
+        self.consumed.insert(key, InvitationChange::Consume { applicants, user });
+    }
+
+    async fn load(&mut self) -> Result<(), Fault> {
+        if self.read.as_ref().is_some_and(|read| read.covers(&self.wants)) {
+            return Ok(());
+        }
+        let first = self.read.is_none();
+        // A later read brings only what is missing: what rules changed already must not be overwritten.
+        let wants = if first { self.wants.clone() } else { self.missing() };
+        self.calls.reads += 1;
+        let reading = self.ledger.read(&wants).await?;
+        if first {
+            self.member = reading.member.clone().unwrap_or_default();
+            self.reading = reading;
+            self.invitations = self.reading.invitations.clone();
+        } else {
+            self.reading.names.extend(reading.names);
+            self.invitations.extend(reading.invitations.clone());
+            self.reading.invitations.extend(reading.invitations);
+        }
+        self.read = Some(self.wants.clone());
+        Ok(())
+    }
+
+    fn missing(&self) -> Wants {
+        let had = self.read.clone().unwrap_or_default();
+        Wants {
+            pool: self.wants.pool.clone(),
+            sub: None,
+            invitations: &self.wants.invitations - &had.invitations,
+            names: &self.wants.names - &had.names,
+        }
+    }
+
+    /// The page for another run of the chain: the state as it was read, what moved put in, nothing changed.
+    pub(crate) fn refreshed(mut self, moved: Moved) -> Self {
+        if let Some(member) = moved.member {
+            self.reading.member = member;
+        }
+        for (key, invitation) in moved.invitations {
+            match invitation {
+                Some(invitation) => self.reading.invitations.insert(key, invitation),
+                None => self.reading.invitations.remove(&key),
+            };
+        }
+        self.member = self.reading.member.clone().unwrap_or_default();
+        self.invitations = self.reading.invitations.clone();
+        self.consumed.clear();
+        self
+    }
+
+    /// Undoes what a rule changed. What it read is kept: it need not be read again.
+    pub(crate) fn undo(&mut self, before: Self) {
+        self.member = match before.read {
+            Some(_) => before.member,
+            None => self.reading.member.clone().unwrap_or_default(),
+        };
+        self.invitations = self.reading.invitations.clone();
+        self.invitations.extend(before.invitations);
+        self.consumed = before.consumed;
+    }
+
+    fn changed_member(&self, marks: &BTreeMap<String, Timestamp>) -> Option<Member> {
+        self.wants.sub.as_ref()?;
+        let before = self.reading.member.clone().unwrap_or_default();
+        if before == self.member && marks.is_empty() {
+            return None;
+        }
+        let mut member = self.member.clone();
+        member.marks.extend(marks.iter().map(|(key, at)| (key.clone(), *at)));
+        Some(member)
+    }
+}
+
+/// Names to be held or given back by this event.
+///
+/// A name that is held here is ours until the commit says it is taken; then the chain runs again, and the same call hears
+/// [`Held::Taken`].
+#[derive(Clone, Default)]
+pub struct Names {
+    changes: BTreeMap<NameKey, NameChange>,
+    pub(crate) taken: BTreeSet<NameKey>,
+}
+
+/// What became of a wish to hold a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Ours, if nobody is quicker.
+    Ours,
+    /// Somebody else's.
+    Taken,
+}
+
+/// A wish to hold a name under all of its keys, or none.
+#[derive(Clone, Debug)]
+pub struct Hold<'a> {
+    /// The keys.
+    pub keys: &'a BTreeSet<NameKey>,
+    /// The holder.
+    pub owner: Owner,
+    /// Earlier names of the same person, whose hold is taken over.
+    pub instead_of: Vec<Owner>,
+    /// Until when; `None` for good.
+    pub until: Option<Timestamp>,
+    /// Noted beside it.
+    pub note: Option<String>,
+}
+
+impl Names {
+    /// For another run of the chain, with what the commit said is taken.
+    pub(crate) fn knowing(taken: BTreeSet<NameKey>) -> Self {
+        Self { taken, ..Self::default() }
+    }
+
+    /// Stages a hold, unless it is known to be in vain.
+    pub fn hold(&mut self, hold: &Hold<'_>) -> Held {
+        if hold.keys.iter().any(|key| self.taken.contains(key)) {
+            return Held::Taken;
+        }
+        for key in hold.keys {
+            let change = NameChange::Hold {
+                owner: hold.owner.clone(),
+                instead_of: hold.instead_of.clone(),
+                until: hold.until,
+                note: hold.note.clone(),
+            };
+            self.changes.insert(key.clone(), change);
+        }
+        Held::Ours
+    }
+
+    /// How many keys turned out to be taken so far; grows with every run of the chain that wanted one in vain.
+    #[must_use]
+    pub fn tries(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Stages giving names back, as far as one of `owners` holds them. A name held by the same event stays held.
+    pub fn release(&mut self, keys: impl IntoIterator<Item = NameKey>, owners: &[Owner]) {
+        for key in keys {
+            self.changes.entry(key).or_insert_with(|| NameChange::Release { owners: owners.to_vec() });
+        }
+    }
+}
+
+/// What is to be done outside once the commit is done.
+#[derive(Clone, Default)]
+pub struct Deliveries(Vec<(String, Task)>);
+
+impl Deliveries {
+    /// Stages one. The key names rule and purpose (`unique-nickname/assign`): it is the same at every retry, and a delivery
+    /// whose key the member is marked with is not staged again.
+    pub fn stage(&mut self, key: impl Into<String>, task: Task) {
+        self.0.push((key.into(), task));
+    }
+}
+
+/// How long a delivery that is carried out inline is left to that: then it is due for everybody.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+
+impl<T: Trigger> Visit<T> {
+    /// Everything this visit wants written, if there is anything.
+    ///
+    /// What was staged is marked at the member, so that the member is read now if no rule asked for it.
+    pub(crate) async fn change(&mut self) -> Result<Option<Change>, Fault> {
+        if !self.deliveries.0.is_empty() && self.ledger.wants.sub.is_some() {
+            self.ledger.load().await?;
+        }
+        self.changes()
+    }
+
+    fn changes(&self) -> Result<Option<Change>, Fault> {
+        let known = self.ledger.reading.member.as_ref();
+        let sub = self.ledger.wants.sub.as_deref();
+        let due = if T::DELIVERS { self.now.checked_add(LEASE)? } else { self.now };
+        let mut marks = BTreeMap::new();
+        let mut deliveries = Vec::new();
+        for (key, task) in &self.deliveries.0 {
+            let Some(sub) = sub else {
+                return Err(Fault::new(format!("`{key}` cannot be staged: {} knows no user yet", T::NAME)));
+            };
+            if known.is_some_and(|member| member.marks.contains_key(key)) || marks.contains_key(key) {
+                continue;
+            }
+            marks.insert(key.clone(), self.now);
+            let id = DeliveryId { pool: self.ledger.wants.pool.clone(), sub: sub.to_owned(), key: key.clone() };
+            deliveries.push(Delivery { id, task: task.clone(), staged: self.now, due, attempts: 0 });
+        }
+        let member = self.ledger.changed_member(&marks);
+        let mut invitations = self.ledger.consumed.clone();
+        for (key, invitation) in &self.ledger.invitations {
+            let before = self.ledger.reading.invitations.get(key);
+            if before != Some(invitation) {
+                let expected = before.map_or(0, |before| before.version);
+                let mut invitation = Invitation { version: expected.saturating_add(1), ..invitation.clone() };
+                // There is one change per invitation: what is written holds what was consumed as well.
+                if let Some(InvitationChange::Consume { applicants, user }) = self.ledger.consumed.get(key) {
+                    invitation.consume(applicants, user, self.now);
+                }
+                invitations.insert(key.clone(), InvitationChange::Put { expected, invitation });
+            }
+        }
+        if member.is_none() && invitations.is_empty() && deliveries.is_empty() && self.names.changes.is_empty() {
+            return Ok(None);
+        }
+        let id = CommitId::random()?;
+        let expected = known.map_or(0, |member| member.version);
+        Ok(Some(Change {
+            now: self.now,
+            pool: self.ledger.wants.pool.clone(),
+            member: member.zip(sub).map(|(member, sub)| MemberChange {
+                sub: sub.to_owned(),
+                expected,
+                member: member.sealed(expected, id.clone(), self.now),
+            }),
+            names: self.names.changes.clone(),
+            invitations,
+            deliveries,
+            id,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+    use crate::ledger::{Committed, LedgerAdmin, MemoryLedger};
+    use crate::{PostConfirmation, PreSignUp};
+
+    const NOW: Timestamp = Timestamp::constant(1_767_268_800, 0);
+
+    /// Memory never waits.
+    fn now<F: Future>(future: F) -> F::Output {
+        future.now_or_never().expect("it waits")
+    }
+
+    fn visit<T: Trigger>(ledger: &Arc<MemoryLedger>) -> Visit<T> {
+        let sub = T::KNOWS_USER.then(|| "anna".to_owned());
+        let wants = Wants { pool: "p".into(), sub, ..Wants::default() };
+        Visit {
+            response: T::Response::default(),
+            ledger: Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants),
+            names: Names::default(),
+            deliveries: Deliveries::default(),
+            keys: Keys::default(),
+            now: NOW,
+            deadline: NOW + SignedDuration::from_secs(4),
+        }
+    }
+
+    fn change<T: Trigger>(visit: &mut Visit<T>) -> Option<Change> {
+        now(visit.change()).unwrap()
+    }
+
+    fn commit(ledger: &MemoryLedger, change: &Change) -> Committed {
+        now(ledger.commit(change)).unwrap()
+    }
+
+    fn set(member: &mut Member, value: u64) {
+        member.other.insert("count".into(), json!(value));
+    }
+
+    fn task() -> Task {
+        Task::UpdateAttributes { user_name: "anna".into(), attributes: BTreeMap::new() }
+    }
+
+    fn name(key: &str) -> NameKey {
+        NameKey { pool: "p".into(), namespace: "nickname".into(), key: key.into() }
+    }
+
+    fn code(ledger: &MemoryLedger, hash: &str, maximum: u32) -> InvitationKey {
+        let key = InvitationKey { pool: "p".into(), hash: hash.into() };
+        let uses = BTreeMap::new();
+        let invitation =
+            Invitation { maximum, created: NOW, expires: None, note: None, revoked: false, uses, version: 1 };
+        assert!(now(ledger.create_invitation(&key, &invitation)).unwrap());
+        key
+    }
+
+    #[test]
+    fn who_asks_for_nothing_costs_no_read_and_writes_nothing() {
+        let mut visit = visit::<PostConfirmation>(&Arc::default());
+        assert!(change(&mut visit).is_none());
+        assert_eq!(visit.ledger.calls, Calls::default());
+    }
+
+    #[test]
+    fn one_read_serves_all_who_ask() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let key = code(&ledger, "h", 1);
+        let mut visit = visit::<PostConfirmation>(&ledger);
+        visit.ledger.wants.invitations.insert(key.clone());
+        visit.ledger.wants.names.insert(name("anna"));
+        now(visit.ledger.member()).unwrap();
+        now(visit.ledger.switches()).unwrap();
+        assert!(now(visit.ledger.invitation(&key)).unwrap().is_some());
+        assert!(now(visit.ledger.holding(&name("anna"))).unwrap().is_none());
+        assert_eq!(now(visit.ledger.held(&[name("anna")].into(), NOW)).unwrap(), BTreeSet::new());
+        now(visit.ledger.member()).unwrap();
+        assert_eq!(visit.ledger.calls.reads, 1);
+    }
+
+    #[test]
+    fn what_was_not_named_costs_a_read_and_leaves_changes_alone() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let (first, second) = (code(&ledger, "first", 1), code(&ledger, "second", 1));
+        let mut visit = visit::<PostConfirmation>(&ledger);
+        visit.ledger.wants.invitations.insert(first.clone());
+        set(now(visit.ledger.member()).unwrap(), 7);
+        now(visit.ledger.invitation(&first)).unwrap().unwrap().revoked = true;
+        assert!(now(visit.ledger.invitation(&second)).unwrap().is_some());
+        assert_eq!(visit.ledger.calls.reads, 2);
+        assert!(now(visit.ledger.invitation(&first)).unwrap().unwrap().revoked);
+        assert_eq!(now(visit.ledger.member()).unwrap().other.get("count"), Some(&json!(7)));
+        assert_eq!(visit.ledger.calls.reads, 2);
+    }
+
+    #[test]
+    fn a_member_who_was_only_looked_at_is_not_written() {
+        let mut visit = visit::<PostConfirmation>(&Arc::default());
+        now(visit.ledger.member()).unwrap();
+        assert!(change(&mut visit).is_none());
+    }
+
+    #[test]
+    fn a_changed_member_is_written_at_its_version() {
+        let ledger = Arc::<MemoryLedger>::default();
+        for version in 0..3 {
+            let mut visit = visit::<PostConfirmation>(&ledger);
+            set(now(visit.ledger.member()).unwrap(), version);
+            let change = change(&mut visit).unwrap();
+            let member = change.member.as_ref().unwrap();
+            assert_eq!((member.expected, member.member.version), (version, version + 1));
+            assert!(member.member.bears(&change.id));
+            assert_eq!(commit(&ledger, &change), Committed::Done);
+        }
+    }
+
+    #[test]
+    fn a_stranger_touches_no_member() {
+        let mut visit = visit::<PreSignUp>(&Arc::default());
+        set(now(visit.ledger.member()).unwrap(), 7);
+        assert!(change(&mut visit).is_none());
+        visit.deliveries.stage("rule/purpose", task());
+        let fault = now(visit.change()).unwrap_err();
+        assert_eq!(fault.causes(), "`rule/purpose` cannot be staged: PreSignUp knows no user yet");
+    }
+
+    #[test]
+    fn a_mark_keeps_a_delivery_from_being_staged_twice() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let mut first = visit::<PostConfirmation>(&ledger);
+        // By two rules, or by one that is attached twice.
+        first.deliveries.stage("rule/purpose", task());
+        first.deliveries.stage("rule/purpose", task());
+        let staged = change(&mut first).unwrap();
+        assert_eq!(first.ledger.calls.reads, 1, "the marks were not looked up");
+        assert_eq!(staged.deliveries.len(), 1);
+        assert_eq!(staged.deliveries[0].due, NOW + LEASE);
+        assert_eq!(staged.member.as_ref().unwrap().member.marks, [("rule/purpose".to_owned(), NOW)].into());
+        assert_eq!(commit(&ledger, &staged), Committed::Done);
+        now(ledger.acknowledge(&[staged.deliveries[0].id.clone()])).unwrap();
+        let mut retry = visit::<PostConfirmation>(&ledger);
+        retry.deliveries.stage("rule/purpose", task());
+        assert!(change(&mut retry).is_none(), "the retry sends again");
+        retry.deliveries.stage("rule/other", task());
+        let staged = change(&mut retry).unwrap();
+        assert_eq!(
+            staged.deliveries.iter().map(|delivery| delivery.id.key.as_str()).collect::<Vec<_>>(),
+            ["rule/other"]
+        );
+        assert_eq!(staged.member.unwrap().member.marks.len(), 2);
+    }
+
+    #[test]
+    fn another_run_begins_with_the_fresh_state_and_without_a_read() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let (changed, gone) = (code(&ledger, "changed", 1), code(&ledger, "gone", 1));
+        let mut visit = visit::<PostConfirmation>(&ledger);
+        visit.ledger.wants.invitations.extend([changed.clone(), gone.clone()]);
+        set(now(visit.ledger.member()).unwrap(), 7);
+        let mut fresh = now(visit.ledger.invitation(&changed)).unwrap().unwrap().clone();
+        now(visit.ledger.invitation(&gone)).unwrap().unwrap().revoked = true;
+        visit.ledger.consume_invitation(gone.clone(), Vec::new(), Owner::user("anna"));
+        fresh.version = 2;
+        let mut member = Member { version: 5, ..Member::default() };
+        set(&mut member, 1);
+        let moved = Moved {
+            member: Some(Some(member.clone())),
+            invitations: [(changed.clone(), Some(fresh.clone())), (gone.clone(), None)].into(),
+            taken: BTreeSet::new(),
+        };
+        visit.ledger = visit.ledger.refreshed(moved);
+        assert!(change(&mut visit).is_none(), "something of the first run is left");
+        assert_eq!(*now(visit.ledger.member()).unwrap(), member);
+        assert_eq!(now(visit.ledger.invitation(&changed)).unwrap(), Some(&mut fresh));
+        assert_eq!(now(visit.ledger.invitation(&gone)).unwrap(), None);
+        assert_eq!(visit.ledger.calls.reads, 1);
+        set(now(visit.ledger.member()).unwrap(), 2);
+        assert_eq!(change(&mut visit).unwrap().member.unwrap().expected, 5);
+    }
+
+    #[test]
+    fn an_invitation_is_put_at_its_version_with_what_was_consumed() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let key = code(&ledger, "h", 3);
+        let mut visit = visit::<PostConfirmation>(&ledger);
+        let user = Owner::user("anna");
+        visit.ledger.consume_invitation(key.clone(), Vec::new(), user.clone());
+        let alone = change(&mut visit).unwrap();
+        assert!(matches!(alone.invitations[&key], InvitationChange::Consume { .. }));
+        assert_eq!(visit.ledger.calls.reads, 0);
+        now(visit.ledger.invitation(&key)).unwrap().unwrap().note = Some("noted".into());
+        assert_eq!(commit(&ledger, &change(&mut visit).unwrap()), Committed::Done);
+        let stored = now(ledger.invitations("p")).unwrap().remove(0).1;
+        assert_eq!((stored.version, stored.note.as_deref()), (2, Some("noted")));
+        assert_eq!(stored.uses, [(user, None)].into());
+    }
+
+    #[test]
+    fn a_name_of_the_same_event_stays_held() {
+        let mut names = Names::knowing([name("taken")].into());
+        let keys = [name("a"), name("b")].into();
+        let hold = Hold { keys: &keys, owner: Owner::user("anna"), instead_of: Vec::new(), until: None, note: None };
+        names.release([name("a"), name("c")], &[Owner::user("anna")]);
+        assert_eq!(names.hold(&hold), Held::Ours);
+        names.release([name("b")], &[Owner::user("anna")]);
+        let held = |key: &NameKey| matches!(names.changes[key], NameChange::Hold { .. });
+        assert!(held(&name("a")) && held(&name("b")) && !held(&name("c")));
+        let mut names = Names::knowing([name("b")].into());
+        assert_eq!(names.hold(&hold), Held::Taken);
+        assert!(names.changes.is_empty(), "held in part");
+    }
+}
