@@ -1,0 +1,241 @@
+//! Metrics, as lines CloudWatch makes metrics of.
+//!
+//! Embedded metric format: a line of JSON whose `_aws` member names those of its members that are metrics and dimensions.
+//! Writing JSON to the standard output is all it takes in a Lambda
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+
+use std::io::Write;
+use std::time::Duration;
+
+use cognito_triggers::report::{Outcome, Report};
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::decision::{fault_kind, passed_over};
+
+const NAMESPACE: &str = "CognitoTriggers";
+
+/// Writes one line for every event.
+#[derive(Debug)]
+pub(crate) struct Metrics<W> {
+    function: String,
+    writer: W,
+}
+
+impl<W> Metrics<W>
+where
+    W: for<'writer> MakeWriter<'writer>,
+{
+    /// For a function, to a writer.
+    pub(crate) fn new(function: String, writer: W) -> Self {
+        Self { function, writer }
+    }
+
+    /// Writes the metrics of one event, in one call, so that lines never run into each other.
+    pub(crate) fn write(&self, report: &Report, now: Timestamp, took: Duration, cold_start: bool) {
+        let line = Line::new(&self.function, report, now, took, cold_start);
+        let mut text = Vec::with_capacity(768);
+        if serde_json::to_writer(&mut text, &line).is_err() {
+            return;
+        }
+        text.push(b'\n');
+        // Nobody is refused because a metric could not be written.
+        let _ = self.writer.make_writer().write_all(&text);
+    }
+}
+
+/// The line: first what is what, then the values.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line<'a> {
+    #[serde(rename = "_aws")]
+    metadata: Metadata,
+    #[serde(rename = "function")]
+    function: &'a str,
+    // "The root node MUST contain all members defined by the references": a set without its member is left out above.
+    #[serde(rename = "trigger", skip_serializing_if = "Option::is_none")]
+    trigger: Option<&'static str>,
+    #[serde(rename = "rule", skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
+    invocations: u8,
+    denials: u8,
+    faults: u8,
+    /// In milliseconds.
+    duration: f64,
+    cold_starts: u8,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    /// In milliseconds since 1970.
+    timestamp: i64,
+    cloud_watch_metrics: Vec<Directive>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: &'static [&'static [&'static str]],
+    metrics: &'static [Definition],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+const DENIALS: Definition = Definition { name: "Denials", unit: "Count" };
+const FAULTS: Definition = Definition { name: "Faults", unit: "Count" };
+const ALL: &[Definition] = &[
+    Definition { name: "Invocations", unit: "Count" },
+    DENIALS,
+    FAULTS,
+    Definition { name: "Duration", unit: "Milliseconds" },
+    Definition { name: "ColdStarts", unit: "Count" },
+];
+
+impl<'a> Line<'a> {
+    fn new(function: &'a str, report: &Report, now: Timestamp, took: Duration, cold_start: bool) -> Self {
+        let denied = report.outcome == Outcome::Denied;
+        let faulted = fault_kind(report).is_some();
+        let rule = report.rule.or_else(|| passed_over(report).next().map(|(rule, _, _)| rule));
+        let dimensions: &[&[&str]] = match report.trigger {
+            Some(_) => &[&["function"], &["function", "trigger"]],
+            None => &[&["function"]],
+        };
+        let mut directives = vec![Directive { namespace: NAMESPACE, dimensions, metrics: ALL }];
+        // By rule only what a rule did: each further metric of a rule would cost, and say nothing.
+        if rule.is_some() && (denied || faulted) {
+            let metrics: &[Definition] = if denied { &[DENIALS] } else { &[FAULTS] };
+            directives.push(Directive { namespace: NAMESPACE, dimensions: &[&["function", "rule"]], metrics });
+        }
+        Self {
+            metadata: Metadata { timestamp: now.as_millisecond(), cloud_watch_metrics: directives },
+            function,
+            trigger: report.trigger,
+            rule,
+            invocations: 1,
+            denials: denied.into(),
+            faults: faulted.into(),
+            // From whole microseconds, so that it prints with three digits; an hour of them is more than there is.
+            duration: f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / 1000.0,
+            cold_starts: cold_start.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Capture;
+    use cognito_triggers::report::{DeliveryCount, Step, StepVerdict};
+    use cognito_triggers::{Calls, FaultKind};
+    use serde_json::{Value, json};
+
+    fn report(outcome: Outcome, rule: Option<&'static str>) -> Report {
+        Report {
+            trigger: Some("PreSignUp"),
+            source: "PreSignUp_SignUp".into(),
+            pool: "eu-central-1_Example01".into(),
+            client: None,
+            user: None,
+            steps: Vec::new(),
+            attempts: 1,
+            calls: Calls::default(),
+            deliveries: DeliveryCount::default(),
+            outcome,
+            rule,
+            fault: None,
+            reference: "01234567".into(),
+        }
+    }
+
+    fn line(report: &Report) -> Value {
+        let capture = Capture::default();
+        let metrics = Metrics::new("sign-up".into(), capture.clone());
+        metrics.write(report, Timestamp::constant(1_767_268_800, 0), Duration::from_micros(1500), true);
+        let line = capture.json().remove(0);
+        conforms(&line);
+        line
+    }
+
+    /// The rules of the specification, in its order.
+    fn conforms(line: &Value) {
+        let metadata = &line["_aws"];
+        assert!(metadata["Timestamp"].is_i64());
+        for directive in metadata["CloudWatchMetrics"].as_array().unwrap() {
+            let members: Vec<_> = directive.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(members, ["Dimensions", "Metrics", "Namespace"], "no further members");
+            assert!((1..=255).contains(&directive["Namespace"].as_str().unwrap().len()));
+            let sets = directive["Dimensions"].as_array().unwrap();
+            assert!(!sets.is_empty());
+            for set in sets.iter().map(|set| set.as_array().unwrap()) {
+                assert!(set.len() <= 9);
+                for dimension in set {
+                    // Values of dimensions are ASCII, not blank and at most 1,024 long (API reference, "Dimension").
+                    let value = line[dimension.as_str().unwrap()].as_str().unwrap();
+                    assert!(value.is_ascii() && !value.trim().is_empty() && value.len() <= 1024);
+                }
+            }
+            let metrics = directive["Metrics"].as_array().unwrap();
+            assert!((1..=100).contains(&metrics.len()));
+            for metric in metrics {
+                assert!(line[metric["Name"].as_str().unwrap()].is_number());
+                assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()));
+            }
+        }
+    }
+
+    fn by_rule(line: &Value) -> Option<&Value> {
+        line["_aws"]["CloudWatchMetrics"].get(1)
+    }
+
+    #[test]
+    fn an_event_is_counted_for_the_function_and_for_the_trigger() {
+        let line = line(&report(Outcome::Passed, None));
+        let names = ["Invocations", "Denials", "Faults", "Duration", "ColdStarts"];
+        assert_eq!(names.map(|name| line[name].clone()), [json!(1), json!(0), json!(0), json!(1.5), json!(1)]);
+        assert_eq!((&line["function"], &line["trigger"]), (&json!("sign-up"), &json!("PreSignUp")));
+        assert_eq!(line["_aws"]["Timestamp"], 1_767_268_800_000_i64);
+        let all = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(all["Namespace"], "CognitoTriggers");
+        assert_eq!(all["Dimensions"], json!([["function"], ["function", "trigger"]]));
+        assert_eq!(all["Metrics"][3], json!({"Name": "Duration", "Unit": "Milliseconds"}));
+        assert_eq!(by_rule(&line), None);
+    }
+
+    #[test]
+    fn a_denial_is_counted_for_its_rule() {
+        let line = line(&report(Outcome::Denied, Some("access-code")));
+        assert_eq!((&line["Denials"], &line["Faults"], &line["rule"]), (&json!(1), &json!(0), &json!("access-code")));
+        let by_rule = by_rule(&line).unwrap();
+        assert_eq!(by_rule["Dimensions"], json!([["function", "rule"]]));
+        assert_eq!(by_rule["Metrics"], json!([{"Name": "Denials", "Unit": "Count"}]));
+    }
+
+    #[test]
+    fn a_fault_is_counted_even_where_it_was_passed_over() {
+        let mut passed = report(Outcome::Passed, None);
+        passed.steps =
+            vec![Step { rule: "win-back", verdict: StepVerdict::Fault(FaultKind::Rule, "no".into()), micros: 1 }];
+        let line = line(&passed);
+        assert_eq!((&line["Faults"], &line["rule"]), (&json!(1), &json!("win-back")));
+        assert_eq!(by_rule(&line).unwrap()["Metrics"], json!([{"Name": "Faults", "Unit": "Count"}]));
+    }
+
+    #[test]
+    fn an_event_without_a_trigger_names_none() {
+        let mut unread = report(Outcome::Faulted, None);
+        unread.trigger = None;
+        unread.fault = Some((FaultKind::Malformed, "not JSON".into()));
+        let line = line(&unread);
+        assert!(line.get("trigger").is_none());
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["function"]]));
+        assert_eq!(line["Faults"], 1);
+    }
+}
