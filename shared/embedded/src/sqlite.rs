@@ -1,0 +1,473 @@
+//! The ledger in one file of this machine: the same items, conditions and answers as in DynamoDB, without an account.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cognito_triggers::ledger::{
+    Change, Committed, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, Ledger, LedgerAdmin,
+    Member, Moved, NameEffect, NameKey, Reading, Switches,
+};
+use cognito_triggers::{Adapter, ConfigError, Fault, Wants};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, Params, Transaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::Store;
+
+/// `sqlite:<file>`.
+pub const LEDGER: Adapter<dyn Ledger> = Adapter {
+    scheme: "sqlite",
+    example: "sqlite:.pool/pool.db",
+    embedded: true,
+    open: |opening| {
+        Box::pin(async move {
+            let ledger = SqliteLedger::open(Path::new(&opening.address))?;
+            Ok(Arc::new(ledger) as Arc<dyn Ledger>)
+        })
+    },
+};
+
+/// [`LEDGER`], for those who prefer a call.
+#[must_use]
+pub fn ledger_adapter() -> Adapter<dyn Ledger> {
+    LEDGER
+}
+
+/// A ledger in one SQLite file. Any number of processes may use the same one.
+///
+/// A commit is on the disk when it is answered. Inside a Tokio runtime the blocking work is done on a thread of its own.
+#[derive(Clone)]
+pub struct SqliteLedger(Store);
+
+/// How long a commit is remembered, counted from the time it was decided at: as long as DynamoDB remembers a token.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long a lapsed name is left where it is. Whether it is free is decided by its time alone.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+impl SqliteLedger {
+    /// Opens the file; it and its folder are made if need be.
+    ///
+    /// # Errors
+    ///
+    /// Names the file and what to do, if it cannot be made or written, is no database, another program's, or was written by
+    /// a newer version.
+    pub fn open(path: &Path) -> Result<Self, ConfigError> {
+        Store::open(path).map(Self)
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn read(&self, wants: &Wants) -> Result<Reading, Fault> {
+        let wants = wants.clone();
+        self.0.read(move |file| read(file, &wants)).await
+    }
+
+    async fn commit(&self, change: &Change) -> Result<Committed, Fault> {
+        change.fits()?;
+        let change = change.clone();
+        self.0
+            .write(move |file| {
+                if exists(file, "SELECT 1 FROM commits WHERE id = ?1", (change.id.as_str(),))? {
+                    return Ok(Committed::Done);
+                }
+                let moved = in_the_way(file, &change)?;
+                if moved != Moved::default() {
+                    return Ok(Committed::Moved(moved));
+                }
+                apply(file, &change)?;
+                clean_up(file, &change)?;
+                Ok(Committed::Done)
+            })
+            .await
+    }
+
+    async fn acknowledge(&self, deliveries: &[DeliveryId]) -> Result<(), Fault> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let deliveries = deliveries.to_vec();
+        self.0
+            .write(move |file| {
+                for id in &deliveries {
+                    let delete = "DELETE FROM deliveries WHERE pool = ?1 AND sub = ?2 AND key = ?3";
+                    execute(file, delete, (&id.pool, &id.sub, &id.key))?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl LedgerAdmin for SqliteLedger {
+    async fn create_invitation(&self, key: &InvitationKey, invitation: &Invitation) -> Result<bool, Fault> {
+        let (key, invitation) = (key.clone(), invitation.clone());
+        self.0
+            .write(move |file| {
+                if find_invitation(file, &key)?.is_some() {
+                    return Ok(false);
+                }
+                put_invitation(file, &key, &invitation)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn invitations(&self, pool: &str) -> Result<Vec<(InvitationKey, Invitation)>, Fault> {
+        let pool = pool.to_owned();
+        self.0
+            .read(move |file| {
+                let mut select = file.prepare_cached("SELECT hash, data FROM invitations WHERE pool = ?1")?;
+                let rows = select.query_map((&pool,), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+                let mut invitations = Vec::new();
+                for row in rows {
+                    let (hash, data) = row?;
+                    let key = InvitationKey { pool: pool.clone(), hash };
+                    invitations.push((key, parsed::<Invitation>("invitation", &data)?));
+                }
+                invitations.sort_by_key(|(_, invitation)| invitation.created);
+                Ok(invitations)
+            })
+            .await
+    }
+
+    async fn deliveries(&self, pool: &str) -> Result<Vec<Delivery>, Fault> {
+        let pool = pool.to_owned();
+        self.0
+            .read(move |file| {
+                let mut select =
+                    file.prepare_cached("SELECT data FROM deliveries WHERE pool = ?1 ORDER BY due, sub, key")?;
+                let rows = select.query_map((&pool,), |row| row.get::<_, String>(0))?;
+                rows.map(|row| parsed("delivery", &row?)).collect()
+            })
+            .await
+    }
+}
+
+fn read(file: &Transaction<'_>, wants: &Wants) -> Result<Reading, Fault> {
+    let mut reading = Reading::default();
+    if let Some(sub) = &wants.sub {
+        reading.member = find_member(file, &wants.pool, sub)?;
+    }
+    let switches = "SELECT data FROM switches WHERE pool = ?1";
+    reading.switches = find::<Switches>(file, "switches", switches, (&wants.pool,))?.unwrap_or_default();
+    for key in &wants.invitations {
+        if let Some(invitation) = find_invitation(file, key)? {
+            reading.invitations.insert(key.clone(), invitation);
+        }
+    }
+    for key in &wants.names {
+        if let Some(holding) = find_holding(file, key)? {
+            reading.names.insert(key.clone(), holding);
+        }
+    }
+    Ok(reading)
+}
+
+/// Everything that has moved, the fresh state with it.
+fn in_the_way(file: &Transaction<'_>, change: &Change) -> Result<Moved, Fault> {
+    let mut moved = Moved::default();
+    if let Some(member) = &change.member {
+        let stored = find_member(file, &change.pool, &member.sub)?;
+        if stored.as_ref().map_or(0, |stored| stored.version) != member.expected {
+            moved.member = Some(stored);
+        }
+    }
+    for (key, invitation) in &change.invitations {
+        if let InvitationChange::Put { expected, .. } = invitation {
+            let stored = find_invitation(file, key)?;
+            if stored.as_ref().map_or(0, |stored| stored.version) != *expected {
+                moved.invitations.insert(key.clone(), stored);
+            }
+        }
+    }
+    for (key, name) in &change.names {
+        if name.effect(find_holding(file, key)?.as_ref(), change.now) == NameEffect::Taken {
+            moved.taken.insert(key.clone());
+        }
+    }
+    Ok(moved)
+}
+
+fn apply(file: &Transaction<'_>, change: &Change) -> Result<(), Fault> {
+    execute(file, "INSERT INTO commits (id, at) VALUES (?1, ?2)", (change.id.as_str(), change.now.as_millisecond()))?;
+    if let Some(member) = &change.member {
+        let upsert = "INSERT OR REPLACE INTO members (pool, sub, version, data) VALUES (?1, ?2, ?3, ?4)";
+        let version = number(member.member.version);
+        execute(file, upsert, (&change.pool, &member.sub, version, text(&member.member)?))?;
+    }
+    for (key, invitation) in &change.invitations {
+        match invitation {
+            InvitationChange::Put { invitation, .. } => put_invitation(file, key, invitation)?,
+            InvitationChange::Consume { applicants, user } => {
+                let Some(mut invitation) = find_invitation(file, key)? else { continue };
+                let before = invitation.uses.clone();
+                invitation.consume(applicants, user, change.now);
+                if invitation.uses != before {
+                    invitation.version = invitation.version.saturating_add(1);
+                    put_invitation(file, key, &invitation)?;
+                }
+            }
+        }
+    }
+    for (key, name) in &change.names {
+        match name.effect(find_holding(file, key)?.as_ref(), change.now) {
+            NameEffect::Held(holding) => {
+                let upsert =
+                    "INSERT OR REPLACE INTO names (pool, namespace, key, lapses, data) VALUES (?1, ?2, ?3, ?4, ?5)";
+                let lapses = holding.until.map(Timestamp::as_millisecond);
+                execute(file, upsert, (&key.pool, &key.namespace, &key.key, lapses, text(&holding)?))?;
+            }
+            NameEffect::Freed => {
+                let delete = "DELETE FROM names WHERE pool = ?1 AND namespace = ?2 AND key = ?3";
+                execute(file, delete, (&key.pool, &key.namespace, &key.key))?;
+            }
+            NameEffect::Stays | NameEffect::Taken => {}
+        }
+    }
+    for delivery in &change.deliveries {
+        let insert = "INSERT OR IGNORE INTO deliveries (pool, sub, key, due, data) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let DeliveryId { pool, sub, key } = &delivery.id;
+        execute(file, insert, (pool, sub, key, delivery.due.as_millisecond(), text(delivery)?))?;
+    }
+    Ok(())
+}
+
+/// What DynamoDB does by itself: commits are forgotten, names that lapsed long ago go.
+fn clean_up(file: &Transaction<'_>, change: &Change) -> Result<(), Fault> {
+    let old = change.now.saturating_sub(REMEMBERED)?.as_millisecond();
+    execute(file, "DELETE FROM commits WHERE at < ?1", (old,))?;
+    let lapsed = change.now.saturating_sub(KEPT)?.as_millisecond();
+    execute(file, "DELETE FROM names WHERE lapses < ?1", (lapsed,))
+}
+
+fn find_member(file: &Transaction<'_>, pool: &str, sub: &str) -> Result<Option<Member>, Fault> {
+    find(file, "member", "SELECT data FROM members WHERE pool = ?1 AND sub = ?2", (pool, sub))
+}
+
+fn find_invitation(file: &Transaction<'_>, key: &InvitationKey) -> Result<Option<Invitation>, Fault> {
+    let select = "SELECT data FROM invitations WHERE pool = ?1 AND hash = ?2";
+    find(file, "invitation", select, (&key.pool, &key.hash))
+}
+
+fn put_invitation(file: &Transaction<'_>, key: &InvitationKey, invitation: &Invitation) -> Result<(), Fault> {
+    let upsert = "INSERT OR REPLACE INTO invitations (pool, hash, version, data) VALUES (?1, ?2, ?3, ?4)";
+    execute(file, upsert, (&key.pool, &key.hash, number(invitation.version), text(invitation)?))
+}
+
+fn find_holding(file: &Transaction<'_>, key: &NameKey) -> Result<Option<Holding>, Fault> {
+    let select = "SELECT data FROM names WHERE pool = ?1 AND namespace = ?2 AND key = ?3";
+    find(file, "name", select, (&key.pool, &key.namespace, &key.key))
+}
+
+fn find<T: DeserializeOwned>(
+    file: &Transaction<'_>,
+    what: &str,
+    select: &str,
+    key: impl Params,
+) -> Result<Option<T>, Fault> {
+    let data: Option<String> = file.prepare_cached(select)?.query_row(key, |row| row.get(0)).optional()?;
+    data.map(|data| parsed(what, &data)).transpose()
+}
+
+fn exists(file: &Transaction<'_>, select: &str, key: impl Params) -> Result<bool, Fault> {
+    Ok(file.prepare_cached(select)?.exists(key)?)
+}
+
+fn execute(file: &Transaction<'_>, statement: &str, values: impl Params) -> Result<(), Fault> {
+    file.prepare_cached(statement)?.execute(values)?;
+    Ok(())
+}
+
+/// The text of an item is not quoted: it may tell about a person.
+fn parsed<T: DeserializeOwned>(what: &str, data: &str) -> Result<T, Fault> {
+    serde_json::from_str(data).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Fault::service(format!("a stored {what} cannot be read"), format!("{:?} error at {place}", error.classify()))
+    })
+}
+
+fn text(item: &impl Serialize) -> Result<String, Fault> {
+    Ok(serde_json::to_string(item)?)
+}
+
+/// SQLite counts with a sign. The column is for looking at; what counts stands in the data.
+fn number(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::process::{Child, Command, Stdio};
+
+    use cognito_triggers::ledger::contract::Contract;
+    use cognito_triggers::ledger::{CommitId, MemberChange, NameChange, Owner};
+    use cognito_triggers::{Environment, services::Opening};
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+
+    fn on_tokio(task: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        let task = tokio::spawn(task);
+        Box::pin(async move { task.await.unwrap() })
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn it_keeps_the_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::open(&folder.path().join("pool.db")).unwrap();
+        Contract::of(Arc::new(ledger)).spawn(on_tokio).holds().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn several_who_open_one_file_keep_the_contract_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Arc::new(SqliteLedger::open(&folder.path().join("pool.db")).unwrap());
+        Contract::of(open()).client(open()).client(open()).spawn(on_tokio).holds().await;
+    }
+
+    #[test]
+    fn it_works_without_a_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::open(&folder.path().join("pool.db")).unwrap();
+        let reading = ledger.read(&Wants::default()).now_or_never().expect("it blocks rather than waits").unwrap();
+        assert_eq!(reading, Reading::default());
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_there_when_the_file_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a new").join("folder").join("pool.db");
+        let key = InvitationKey { pool: "p".into(), hash: "h".into() };
+        let invitation: Invitation =
+            serde_json::from_str(r#"{"maximum": 1, "created": "2026-01-01T00:00:00Z", "version": 1}"#).unwrap();
+        assert!(SqliteLedger::open(&file).unwrap().create_invitation(&key, &invitation).await.unwrap());
+        assert_eq!(SqliteLedger::open(&file).unwrap().invitations("p").await.unwrap(), [(key, invitation)]);
+    }
+
+    #[tokio::test]
+    async fn damaged_data_is_a_fault_that_names_the_file_and_quotes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pool.db");
+        let ledger = SqliteLedger::open(&file).unwrap();
+        let other = rusqlite::Connection::open(&file).unwrap();
+        other.execute("INSERT INTO members VALUES ('p', 'anna', 1, '{\"version\": \"secret\"}')", []).unwrap();
+        let wants = Wants { pool: "p".into(), sub: Some("anna".into()), ..Wants::default() };
+        let fault = ledger.read(&wants).await.unwrap_err().causes();
+        assert!(fault.contains("pool.db") && fault.contains("a stored member cannot be read"), "{fault}");
+        assert!(!fault.contains("secret"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn the_adapter_opens_what_the_address_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pool.db");
+        let opening = |address: String| Opening { address, environment: Environment::default() };
+        let ledger = (LEDGER.open)(opening(file.display().to_string())).await.unwrap();
+        assert_eq!(ledger.read(&Wants::default()).await.unwrap(), Reading::default());
+        assert!(fs::metadata(file).unwrap().is_file());
+        let error = (LEDGER.open)(opening(String::new())).await.err().unwrap().to_string();
+        assert_eq!(error, "no file is named; write one after the colon, e.g. `.pool/pool.db`");
+    }
+
+    const FILE: &str = "SQLITE_LEDGER_TEST_FILE";
+    const NOW: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
+    fn name(number: u64) -> NameKey {
+        NameKey { pool: "p".into(), namespace: "n".into(), key: number.to_string() }
+    }
+
+    fn count_of(member: &Member) -> u64 {
+        member.other.get("count").and_then(serde_json::Value::as_u64).unwrap_or_default()
+    }
+
+    fn wants() -> Wants {
+        Wants { pool: "p".into(), sub: Some("anna".into()), ..Wants::default() }
+    }
+
+    /// Counts one further and holds the name of that number, in one change; `false` if somebody else was quicker.
+    async fn step(ledger: &SqliteLedger, sub: &str) -> bool {
+        let mut member =
+            ledger.read(&Wants { sub: Some(sub.into()), ..wants() }).await.unwrap().member.unwrap_or_default();
+        let (expected, count) = (member.version, count_of(&member) + 1);
+        member.version += 1;
+        member.other.insert("count".into(), count.into());
+        let hold = NameChange::Hold { owner: Owner::user(sub), instead_of: Vec::new(), until: None, note: None };
+        let change = Change {
+            id: CommitId::random().unwrap(),
+            now: NOW,
+            pool: "p".into(),
+            member: Some(MemberChange { sub: sub.into(), expected, member }),
+            names: [(name(count), hold)].into(),
+            invitations: BTreeMap::new(),
+            deliveries: Vec::new(),
+        };
+        ledger.commit(&change).await.unwrap() == Committed::Done
+    }
+
+    /// Not a test of its own: what the processes of the tests below do. Without the variable it does nothing.
+    #[tokio::test]
+    #[allow(clippy::disallowed_methods, reason = "how a test tells its processes what to do")]
+    async fn one_process_of_several() {
+        let Some(file) = std::env::var_os(FILE) else { return };
+        let ledger = SqliteLedger::open(Path::new(&file)).unwrap();
+        let mut done = 0;
+        while done < 50 {
+            done += u32::from(step(&ledger, "anna").await);
+        }
+    }
+
+    fn process(file: &Path) -> Child {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let child = command.args(["--exact", "sqlite::tests::one_process_of_several", "--quiet"]).env(FILE, file);
+        child.stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    async fn count_and_names(file: &Path) -> (u64, u64) {
+        let ledger = SqliteLedger::open(file).unwrap();
+        let member = ledger.read(&wants()).await.unwrap().member.unwrap_or_default();
+        assert_eq!(member.version, count_of(&member));
+        let names = (0..=300).map(name).collect();
+        let held = ledger.read(&Wants { names, ..wants() }).await.unwrap().names;
+        (count_of(&member), held.len() as u64)
+    }
+
+    #[tokio::test]
+    async fn several_processes_lose_nothing_of_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pool.db");
+        let processes: Vec<_> = (0..4).map(|_| process(&file)).collect();
+        for mut process in processes {
+            assert!(process.wait().unwrap().success());
+        }
+        assert_eq!(count_and_names(&file).await, (200, 200));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_killed_leaves_whole_changes_and_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pool.db");
+        let ledger = SqliteLedger::open(&file).unwrap();
+        let mut before = 0;
+        for _ in 0..5 {
+            let mut process = process(&file);
+            // Killed once it has begun to write, wherever it is then.
+            while count_and_names(&file).await.0 == before {
+                assert!(process.try_wait().unwrap().is_none_or(|end| end.success()), "the process failed");
+            }
+            process.kill().unwrap();
+            process.wait().unwrap();
+            let (count, names) = count_and_names(&file).await;
+            assert_eq!(count, names, "half a change was written");
+            assert!(step(&ledger, "anna").await, "the file takes no more changes");
+            before = count + 1;
+        }
+    }
+}
