@@ -1,0 +1,212 @@
+//! What all clients share: where they find AWS, who they are there, how long they wait and what carries their requests.
+//!
+//! `aws-config` is left out on purpose: a Lambda has its region and credentials in the environment, and looking anywhere else
+//! costs a cold start more than everything else here together.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use cognito_triggers::{ConfigError, Environment};
+
+/// How long calls may take and how often they are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Opening a connection, TLS included.
+    pub connect: Duration,
+    /// One attempt, connecting included: a connection that died while the function was frozen, or a server that does not
+    /// answer, leaves time for another.
+    pub attempt: Duration,
+    /// A call with all its attempts.
+    pub operation: Duration,
+    /// How often a call is attempted.
+    pub attempts: u32,
+    /// How long a call is repeated beyond that while others have the same items in hand, beside the time its last try takes.
+    pub busy: Duration,
+}
+
+impl Limits {
+    /// For a function: a read and a write fit into the 4 s an event has.
+    pub const EVENT: Self = Self {
+        connect: Duration::from_millis(700),
+        attempt: Duration::from_millis(900),
+        operation: Duration::from_millis(1_900),
+        attempts: 3,
+        busy: Duration::from_millis(1_500),
+    };
+
+    /// For an operator's tool, which nobody's sign-in waits for.
+    pub const TOOL: Self = Self {
+        connect: Duration::from_secs(5),
+        attempt: Duration::from_secs(10),
+        operation: Duration::from_secs(40),
+        attempts: 5,
+        busy: Duration::from_secs(20),
+    };
+
+    pub(crate) fn timeouts(&self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .operation_attempt_timeout(self.attempt)
+            .operation_timeout(self.operation)
+            .build()
+    }
+}
+
+/// The most the first pause between attempts takes; the next may take twice that.
+const PAUSE: Duration = Duration::from_millis(40);
+/// The most any pause takes.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the clients of one service are built from.
+///
+/// `service` is its name in variables that point to another endpoint: `AWS_ENDPOINT_URL_<service>`, before
+/// `AWS_ENDPOINT_URL`.
+///
+/// # Errors
+///
+/// If region or credentials are missing.
+pub(crate) fn settings(service: &str, environment: &Environment, limits: &Limits) -> Result<SdkConfig, ConfigError> {
+    let region =
+        environment.find("AWS_REGION").or_else(|| environment.find("AWS_DEFAULT_REGION")).ok_or_else(|| {
+            ConfigError::new("no AWS region is known")
+                .remedy("set AWS_REGION, e.g. to `eu-central-1` (Lambda sets it by itself)")
+        })?;
+    let endpoint = environment.find(&format!("AWS_ENDPOINT_URL_{service}"));
+    let endpoint = endpoint.or_else(|| environment.find("AWS_ENDPOINT_URL"));
+    let is_on = |name| environment.find(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let mut settings = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials(environment)?))
+        .http_client(http_client())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(limits.attempts)
+                .with_initial_backoff(PAUSE)
+                .with_max_backoff(LONGEST_PAUSE),
+        )
+        .timeout_config(limits.timeouts())
+        // It guards long streams. Ours are single answers of a few kilobytes, which the timeouts above guard already.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"));
+    settings.set_endpoint_url(endpoint.map(str::to_owned));
+    Ok(settings.build())
+}
+
+fn credentials(environment: &Environment) -> Result<Credentials, ConfigError> {
+    let key = environment.find("AWS_ACCESS_KEY_ID");
+    let secret = environment.find("AWS_SECRET_ACCESS_KEY");
+    let token = environment.find("AWS_SESSION_TOKEN");
+    let (Some(key), Some(secret)) = (key, secret) else {
+        let missing = match (key, secret) {
+            (None, None) => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are",
+            (None, _) => "AWS_ACCESS_KEY_ID is",
+            _ => "AWS_SECRET_ACCESS_KEY is",
+        };
+        return Err(ConfigError::new(format!("no AWS credentials: {missing} not set")).remedy(
+            "Lambda sets them by itself; elsewhere run `eval \"$(aws configure export-credentials --format env)\"`",
+        ));
+    };
+    Ok(Credentials::new(key, secret, token.map(str::to_owned), None, "environment"))
+}
+
+/// The one HTTP client of this process. Roots and TLS settings are made when the first client needs them.
+fn http_client() -> SharedHttpClient {
+    static CLIENT: OnceLock<SharedHttpClient> = OnceLock::new();
+    let make = || {
+        // ring: AWS-LC spends a hundred times as long at start, gathering entropy from the CPU's jitter.
+        let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        match TlsContext::builder().with_trust_store(roots()).build() {
+            Ok(context) => builder.tls_context(context).build_https(),
+            // Its default context trusts the native store too.
+            Err(_) => builder.build_https(),
+        }
+    };
+    CLIENT.get_or_init(make).clone()
+}
+
+/// Whom TLS trusts: this is the one place to put roots of our own.
+fn roots() -> TrustStore {
+    TrustStore::empty().with_native_roots(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().copied().collect()
+    }
+
+    const COMPLETE: [(&str, &str); 3] =
+        [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "top secret")];
+
+    fn complete(more: &[(&'static str, &'static str)]) -> SdkConfig {
+        settings("DYNAMODB", &COMPLETE.iter().chain(more).copied().collect(), &Limits::EVENT).unwrap()
+    }
+
+    #[test]
+    fn a_missing_region_is_named() {
+        let error = settings("DYNAMODB", &environment(&COMPLETE[1..]), &Limits::EVENT).unwrap_err().to_string();
+        assert_eq!(error, "no AWS region is known; set AWS_REGION, e.g. to `eu-central-1` (Lambda sets it by itself)");
+    }
+
+    #[test]
+    fn the_default_region_is_taken_where_there_is_no_other() {
+        let region = |settings: SdkConfig| settings.region().unwrap().to_string();
+        assert_eq!(region(complete(&[("AWS_DEFAULT_REGION", "us-east-1")])), "eu-central-1");
+        let mut variables = COMPLETE;
+        variables[0].0 = "AWS_DEFAULT_REGION";
+        assert_eq!(region(settings("DYNAMODB", &environment(&variables), &Limits::EVENT).unwrap()), "eu-central-1");
+    }
+
+    #[test]
+    fn missing_credentials_are_named_and_present_ones_are_not_quoted() {
+        let error =
+            |variables: &[_]| settings("DYNAMODB", &environment(variables), &Limits::EVENT).unwrap_err().to_string();
+        assert!(error(&COMPLETE[..1]).contains("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"));
+        assert!(error(&COMPLETE[..2]).contains("AWS_SECRET_ACCESS_KEY is not set"));
+        let half = error(&[COMPLETE[0], COMPLETE[2]]);
+        assert!(half.contains("AWS_ACCESS_KEY_ID is not set"));
+        assert!(!half.contains("top secret"));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_missing() {
+        let variables = [COMPLETE[0], ("AWS_ACCESS_KEY_ID", ""), COMPLETE[2]];
+        assert!(settings("DYNAMODB", &environment(&variables), &Limits::EVENT).is_err());
+    }
+
+    #[test]
+    fn the_endpoint_of_the_service_goes_before_that_of_all() {
+        let all = ("AWS_ENDPOINT_URL", "http://all");
+        let one = ("AWS_ENDPOINT_URL_DYNAMODB", "http://one");
+        let other = ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "http://other");
+        assert_eq!(complete(&[]).endpoint_url(), None);
+        assert_eq!(complete(&[all, other]).endpoint_url(), Some("http://all"));
+        assert_eq!(complete(&[all, one, other]).endpoint_url(), Some("http://one"));
+    }
+
+    #[test]
+    fn a_read_and_a_write_fit_into_four_seconds() {
+        let settings = complete(&[]);
+        let timeouts = settings.timeout_config().unwrap();
+        assert!(timeouts.operation_timeout().unwrap() * 2 < Duration::from_secs(4));
+        assert!(timeouts.operation_attempt_timeout().unwrap() * 2 < timeouts.operation_timeout().unwrap());
+        assert!(timeouts.connect_timeout().unwrap() < timeouts.operation_attempt_timeout().unwrap());
+        assert_eq!(settings.retry_config().unwrap().max_attempts(), 3);
+    }
+}

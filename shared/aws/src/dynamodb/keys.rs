@@ -1,0 +1,132 @@
+//! Where an item stands in the table. Parts are escaped, so that nobody who chooses a name chooses somebody else's key.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cognito_triggers::ledger::{DeliveryId, InvitationKey, NameKey};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+/// The names of the key's attributes.
+pub(super) const PK: &str = "pk";
+pub(super) const SK: &str = "sk";
+
+/// The key of one item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) pk: String,
+    pub(super) sk: String,
+}
+
+impl Key {
+    pub(super) fn member(pool: &str, sub: &str) -> Self {
+        Self { pk: user(pool, sub), sk: "M".into() }
+    }
+
+    pub(super) fn delivery(id: &DeliveryId) -> Self {
+        Self { pk: user(&id.pool, &id.sub), sk: format!("D#{}", part(&id.key)) }
+    }
+
+    pub(super) fn name(key: &NameKey) -> Self {
+        Self { pk: format!("N#{}#{}#{}", part(&key.pool), part(&key.namespace), part(&key.key)), sk: "C".into() }
+    }
+
+    pub(super) fn invitation(key: &InvitationKey) -> Self {
+        Self { pk: invitations(&key.pool), sk: format!("I#{}", part(&key.hash)) }
+    }
+
+    pub(super) fn switches(pool: &str) -> Self {
+        Self { pk: format!("K#{}", part(pool)), sk: "K".into() }
+    }
+
+    /// The key of an item as the service answers it.
+    pub(super) fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let text = |name| item.get(name)?.as_s().ok().cloned();
+        Some(Self { pk: text(PK)?, sk: text(SK)? })
+    }
+
+    /// The key as the service takes it.
+    pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        [(PK, &self.pk), (SK, &self.sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.clone()))).into()
+    }
+
+    /// Which sixteenth of the index of due deliveries the item stands in.
+    pub(super) fn shard(&self) -> u8 {
+        let hash = Sha256::new().chain_update(&self.pk).chain_update(&self.sk).finalize();
+        hash.first().map_or(0, |byte| byte % SHARDS)
+    }
+}
+
+/// Into how many parts the index is split: one part alone takes a thousand writes a second.
+pub(super) const SHARDS: u8 = 16;
+
+/// The key under which all invitations of a pool stand, each with a sort key of its own: one query lists them.
+pub(super) fn invitations(pool: &str) -> String {
+    format!("I#{}", part(pool))
+}
+
+/// What the keys of a pool's members and deliveries begin with.
+pub(super) fn users(pool: &str) -> String {
+    format!("U#{}#", part(pool))
+}
+
+fn user(pool: &str, sub: &str) -> String {
+    format!("{}{}", users(pool), part(sub))
+}
+
+/// The most bytes a part keeps. Three parts fit into a partition key (2,048 bytes), one into a sort key (1,024 bytes).
+const LONGEST: usize = 512;
+
+/// A part without `#`. A long one is replaced by its hash, marked by `%%`, which no escaped text contains: a nickname may have
+/// 2,048 characters, more than a key may have bytes.
+fn part(text: &str) -> String {
+    let escaped = text.replace('%', "%25").replace('#', "%23");
+    if escaped.len() <= LONGEST {
+        return escaped;
+    }
+    format!("%%{}", HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(namespace: &str, key: &str) -> Key {
+        Key::name(&NameKey { pool: "pool".into(), namespace: namespace.into(), key: key.into() })
+    }
+
+    #[test]
+    fn parts_cannot_run_into_each_other() {
+        assert_ne!(name("nickname#a", "b"), name("nickname", "a#b"));
+        assert_ne!(name("nickname", "a#b"), name("nickname", "a%23b"));
+        assert_ne!(Key::member("pool", "a"), Key::member("pool#a", ""));
+        assert_eq!(name("nickname", "a#b%").pk, "N#pool#nickname#a%23b%25");
+    }
+
+    #[test]
+    fn a_long_part_fits_and_keeps_its_identity() {
+        let long = "🧑".repeat(2_048);
+        let key = name(&long, &long);
+        assert!(key.pk.len() <= 2_048);
+        assert_eq!(key, name(&long, &long));
+        assert_ne!(key, name(&long, &format!("{long}x")));
+        assert!(Key::delivery(&DeliveryId { pool: "p".into(), sub: "s".into(), key: long.clone() }).sk.len() <= 1_024);
+    }
+
+    #[test]
+    fn nobody_can_choose_a_name_that_looks_like_a_hashed_one() {
+        let long = "x".repeat(600);
+        let hashed = name("nickname", &long).pk;
+        let forged = hashed.strip_prefix("N#pool#nickname#").unwrap();
+        assert_ne!(name("nickname", forged).pk, hashed);
+    }
+
+    #[test]
+    fn deliveries_spread_over_all_shards() {
+        let shard = |number: u32| {
+            Key::delivery(&DeliveryId { pool: "p".into(), sub: number.to_string(), key: "k".into() }).shard()
+        };
+        let shards: std::collections::BTreeSet<u8> = (0..400).map(shard).collect();
+        assert_eq!(shards, (0..SHARDS).collect());
+    }
+}

@@ -1,0 +1,309 @@
+//! The ledger in one DynamoDB table.
+//!
+//! # The table
+//!
+//! On-demand capacity; partition key `pk` and sort key `sk`, both strings; time to live on `ttl`; one global secondary index
+//! `due` (partition key `shard`, sort key `due`, both numbers, keys only), in which nothing but deliveries stands.
+//! [`DynamoLedger::create_table`] makes exactly that, and whatever else makes it has to match.
+//!
+//! | item | `pk`, `sk` | attributes |
+//! |---|---|---|
+//! | member | `U#pool#sub`, `M` | `version`, `data` |
+//! | delivery | `U#pool#sub`, `D#key` | `shard`, `due`, `commit`, `data` |
+//! | name | `N#pool#namespace#key`, `C` | `owner`, `until`, `note`, `commit`, `ttl` |
+//! | invitation | `I#pool`, `I#hash` | `version`, `uses`, `hash`, `commit`, `data` |
+//! | switches | `K#pool`, `K` | `data` |
+//!
+//! In keys `#` is written `%23` and `%` is written `%25`; a part of more than 512 bytes is replaced by `%%` and its SHA-256.
+//! `data` is JSON. Times are seconds since 1970 with their fraction. `ttl` only cleans up, a day after a reservation has
+//! lapsed: that it has lapsed is a condition of every write. `commit` names the change that wrote the item last, which is how
+//! a repeated call whose answer was lost is recognised; a member keeps the commits of its last minute in its data.
+//!
+//! # What it costs
+//!
+//! - A read: one strongly consistent BatchGetItem, one more for every 100 items.
+//! - A change of a member alone: one PutItem. Any other: one TransactWriteItems, which counts every item twice. A wish that is
+//!   fulfilled already (a live reservation renewed, a name of somebody else's given back, a delivery stored before) makes
+//!   DynamoDB refuse the whole; the rest is then sent again, in a second call.
+//! - Listing a pool's invitations: one query over just these, a call for each MB. All invitations of a pool share a
+//!   partition key for that; DynamoDB splits a partition that gets hot.
+//! - Listing a pool's deliveries: the whole index, whatever the pool, and then the pool's own deliveries. The index lags behind
+//!   the table by some milliseconds.
+//!
+//! # What a role needs
+//!
+//! On the table: `BatchGetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`, `BatchWriteItem`; for the
+//! operator also `Query` on the table and its index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
+use cognito_triggers::ledger::{
+    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, NameKey, Reading, Wants,
+};
+use cognito_triggers::services::Opening;
+use cognito_triggers::{Adapter, ConfigError, Environment, Fault};
+
+use crate::client::{self, Limits};
+use crate::error::fault;
+
+mod commit;
+mod items;
+mod keys;
+mod parts;
+mod patience;
+mod table;
+
+use items::Item;
+use keys::{Key, PK, SHARDS};
+use patience::Patience;
+
+/// The ledger in a DynamoDB table: `dynamodb:<table>`, by name or ARN.
+pub const LEDGER: Adapter<dyn Ledger> = Adapter {
+    scheme: "dynamodb",
+    example: "dynamodb:cognito-triggers",
+    embedded: false,
+    open: |Opening { address, environment }| {
+        Box::pin(async move {
+            let ledger = DynamoLedger::open(&address, &environment, Limits::EVENT)?;
+            ledger.warm_up().await;
+            Ok(Arc::new(ledger) as Arc<dyn Ledger>)
+        })
+    },
+};
+
+/// The ledger in a DynamoDB table.
+#[derive(Clone, Debug)]
+pub struct DynamoLedger {
+    client: Client,
+    table: String,
+    limits: Limits,
+}
+
+/// How long opening the connection may hold up the start.
+const WARM_UP: Duration = Duration::from_millis(1_000);
+
+/// How many items one BatchGetItem takes.
+const GETS: usize = 100;
+
+/// How many items one BatchWriteItem takes.
+const WRITES: usize = 25;
+
+impl DynamoLedger {
+    /// A ledger in this table, named or by ARN. Region and credentials come from the environment, as Lambda sets them;
+    /// `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL` point to another DynamoDB. Nothing is called yet.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no table of this name, or region or credentials are missing.
+    pub fn open(table: &str, environment: &Environment, limits: Limits) -> Result<Self, ConfigError> {
+        if !is_table(table) {
+            return Err(ConfigError::new(format!("`{table}` cannot be the name of a DynamoDB table")).remedy(
+                "name it as in `dynamodb:cognito-triggers`: 3 to 255 letters, digits, `_`, `-` or `.`, or an ARN",
+            ));
+        }
+        let client = Client::new(&client::settings("DYNAMODB", environment, &limits)?);
+        Ok(Self { client, table: table.to_owned(), limits })
+    }
+
+    /// Opens the connection, so that no event has to wait for TLS. Asks for an item that does not exist, with the permission
+    /// every function has; whatever comes of it is no error yet.
+    pub async fn warm_up(&self) {
+        let nothing = Key::switches("");
+        let config = aws_sdk_dynamodb::config::Builder::new()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(Limits { operation: WARM_UP, ..self.limits }.timeouts());
+        let call = match self.keys(vec![nothing.attributes()], false) {
+            Ok(keys) => self.client.batch_get_item().request_items(&self.table, keys),
+            Err(_) => return,
+        };
+        if let Err(error) = call.customize().config_override(config).send().await {
+            tracing::debug!(
+                table = self.table,
+                cause = fault("DynamoDB BatchGetItem", error).causes(),
+                "no connection yet"
+            );
+        }
+    }
+
+    /// Makes the table, if there is none, and waits until it can be used, at most a minute.
+    ///
+    /// # Errors
+    ///
+    /// If the service refuses, cannot be reached, or takes longer.
+    pub async fn create_table(&self) -> Result<(), Fault> {
+        table::create(&self.client, &self.table).await
+    }
+
+    fn keys(&self, keys: Vec<Item>, consistent: bool) -> Result<KeysAndAttributes, Fault> {
+        Ok(KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build()?)
+    }
+
+    /// Reads items, 100 a call. What DynamoDB leaves over is asked for again. What does not exist is missing.
+    async fn items(&self, keys: impl IntoIterator<Item = Key>) -> Result<BTreeMap<Key, Item>, Fault> {
+        let mut left: Vec<Item> = keys.into_iter().map(|key| key.attributes()).collect();
+        let mut found = BTreeMap::new();
+        let mut patience = Patience::new("DynamoDB BatchGetItem", self.limits.busy);
+        while !left.is_empty() {
+            let now = left.split_off(left.len().saturating_sub(GETS));
+            let call = self.client.batch_get_item().request_items(&self.table, self.keys(now, true)?);
+            let answer = call.send().await.map_err(|error| fault("DynamoDB BatchGetItem", error))?;
+            for item in answer.responses.into_iter().flat_map(|mut tables| tables.remove(&self.table)).flatten() {
+                if let Some(key) = Key::of(&item) {
+                    found.insert(key, item);
+                }
+            }
+            let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+            if let Some(unprocessed) = unprocessed.filter(|unprocessed| !unprocessed.keys.is_empty()) {
+                left.extend(unprocessed.keys);
+                patience.pause().await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every item of a query over the table or its index.
+    async fn query(&self, index: Option<&str>, name: &str, value: AttributeValue) -> Result<Vec<Item>, Fault> {
+        let query = self.client.query().table_name(&self.table).set_index_name(index.map(str::to_owned));
+        let query = query
+            // An index can only be asked for what it has heard of so far.
+            .consistent_read(index.is_none())
+            .key_condition_expression("#name = :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", value);
+        let mut items = Vec::new();
+        let mut pages = query.into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| fault("DynamoDB Query", error))?);
+        }
+        Ok(items)
+    }
+}
+
+/// What an item that was read is.
+enum Wanted<'a> {
+    Member,
+    Switches,
+    Invitation(&'a InvitationKey),
+    Name(&'a NameKey),
+}
+
+#[async_trait]
+impl Ledger for DynamoLedger {
+    async fn read(&self, wants: &Wants) -> Result<Reading, Fault> {
+        let mut wanted = BTreeMap::new();
+        wanted.insert(Key::switches(&wants.pool), Wanted::Switches);
+        if let Some(sub) = &wants.sub {
+            wanted.insert(Key::member(&wants.pool, sub), Wanted::Member);
+        }
+        wanted.extend(wants.invitations.iter().map(|key| (Key::invitation(key), Wanted::Invitation(key))));
+        wanted.extend(wants.names.iter().map(|key| (Key::name(key), Wanted::Name(key))));
+        let mut reading = Reading::default();
+        for (key, item) in self.items(wanted.keys().cloned()).await? {
+            match wanted.get(&key) {
+                Some(Wanted::Member) => reading.member = Some(items::read_member(&item)?),
+                Some(Wanted::Switches) => reading.switches = items::read_switches(&item)?,
+                Some(Wanted::Invitation(key)) => {
+                    reading.invitations.insert((*key).clone(), items::read_invitation(&item)?);
+                }
+                Some(Wanted::Name(key)) => {
+                    reading.names.insert((*key).clone(), items::read_holding(&item)?);
+                }
+                None => {}
+            }
+        }
+        Ok(reading)
+    }
+
+    async fn commit(&self, change: &Change) -> Result<Committed, Fault> {
+        commit::commit(self, change).await
+    }
+
+    async fn acknowledge(&self, deliveries: &[DeliveryId]) -> Result<(), Fault> {
+        // DynamoDB refuses a batch that names one item twice.
+        let keys: BTreeSet<_> = deliveries.iter().map(Key::delivery).collect();
+        let mut left = Vec::with_capacity(keys.len());
+        for key in keys {
+            let delete = DeleteRequest::builder().set_key(Some(key.attributes())).build()?;
+            left.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        let mut patience = Patience::new("DynamoDB BatchWriteItem", self.limits.busy);
+        while !left.is_empty() {
+            let now = left.split_off(left.len().saturating_sub(WRITES));
+            let call = self.client.batch_write_item().request_items(&self.table, now);
+            let answer = call.send().await.map_err(|error| fault("DynamoDB BatchWriteItem", error))?;
+            let unprocessed = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.table));
+            if let Some(unprocessed) = unprocessed.filter(|unprocessed| !unprocessed.is_empty()) {
+                left.extend(unprocessed);
+                patience.pause().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl LedgerAdmin for DynamoLedger {
+    async fn create_invitation(&self, key: &InvitationKey, invitation: &Invitation) -> Result<bool, Fault> {
+        commit::create_invitation(self, key, invitation).await
+    }
+
+    async fn invitations(&self, pool: &str) -> Result<Vec<(InvitationKey, Invitation)>, Fault> {
+        let items = self.query(None, PK, AttributeValue::S(keys::invitations(pool))).await?;
+        let mut invitations = Vec::with_capacity(items.len());
+        for item in items {
+            let key = InvitationKey { pool: pool.to_owned(), hash: items::read_hash(&item)? };
+            invitations.push((key, items::read_invitation(&item)?));
+        }
+        invitations.sort_by_key(|(_, invitation)| invitation.created);
+        Ok(invitations)
+    }
+
+    async fn deliveries(&self, pool: &str) -> Result<Vec<Delivery>, Fault> {
+        let of_pool = keys::users(pool);
+        let mut keys = Vec::new();
+        for shard in 0..SHARDS {
+            let items = self.query(Some(table::INDEX), items::attribute::SHARD, items::number(shard)).await?;
+            keys.extend(items.iter().filter_map(Key::of).filter(|key| key.pk.starts_with(&of_pool)));
+        }
+        let items = self.items(keys).await?;
+        let mut deliveries = items.values().map(items::read_delivery).collect::<Result<Vec<_>, _>>()?;
+        deliveries.sort_by_key(|delivery| delivery.due);
+        Ok(deliveries)
+    }
+}
+
+/// Whether there can be a table of this name.
+fn is_table(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let name = match text.starts_with("arn:") {
+        true => text.rsplit_once(":table/").map_or("", |(_, name)| name),
+        false => text,
+    };
+    (3..=255).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_named_or_given_by_arn() {
+        assert!(is_table("cognito-triggers"));
+        assert!(is_table("arn:aws:dynamodb:eu-central-1:123456789012:table/cognito-triggers"));
+        for wrong in ["", "ab", "cognito triggers", "table/x", "arn:aws:s3:::bucket", &"x".repeat(256)] {
+            assert!(!is_table(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_table_says_what_to_write() {
+        let error = DynamoLedger::open("", &Environment::default(), Limits::EVENT).unwrap_err().to_string();
+        assert!(error.starts_with("`` cannot be the name of a DynamoDB table; name it as in `dynamodb:"), "{error}");
+    }
+}

@@ -1,0 +1,116 @@
+//! A ministack of our own on a free port.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// A running ministack. It ends when it is dropped, a panicking test included.
+pub(crate) struct Ministack {
+    process: Child,
+    address: SocketAddr,
+}
+
+/// The one all tests share as long as any of them runs.
+static RUNNING: Mutex<Weak<Ministack>> = Mutex::new(Weak::new());
+
+/// How long it may take to start; half a second is usual.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Ministack {
+    /// The running one, or a new one.
+    pub(crate) fn shared() -> Arc<Self> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ministack) = running.upgrade() {
+            return ministack;
+        }
+        let ministack = Arc::new(Self::start());
+        *running = Arc::downgrade(&ministack);
+        ministack
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn start() -> Self {
+        let program = tools().join("ministack-1.5.33/bin/ministack");
+        assert!(program.exists(), "{} is missing: run `make tools`", program.display());
+        // Between finding a free port and taking it somebody else may be quicker.
+        for _ in 0..3 {
+            if let Some(ministack) = Self::try_start(&program) {
+                return ministack;
+            }
+        }
+        panic!("ministack does not start; its log is {}", log().display());
+    }
+
+    fn try_start(program: &Path) -> Option<Self> {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = File::create(log()).unwrap();
+        let process = Command::new(program)
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", address.port().to_string())
+            .env("IOT_MTLS_ENABLED", "0")
+            .env("SERVICES", "dynamodb,cognito-idp")
+            .env("LOG_LEVEL", "WARNING")
+            .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut ministack = Self { process, address };
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if ministack.process.try_wait().unwrap().is_some() {
+                return None;
+            }
+            if ministack.is_ready() {
+                return Some(ministack);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    fn is_ready(&self) -> bool {
+        let Ok(mut connection) = TcpStream::connect(self.address) else {
+            return false;
+        };
+        let request = "GET /_ministack/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let mut answer = String::new();
+        connection.write_all(request.as_bytes()).is_ok()
+            && connection.read_to_string(&mut answer).is_ok()
+            && answer.contains("\"dynamodb\"")
+    }
+}
+
+impl Drop for Ministack {
+    fn drop(&mut self) {
+        // It keeps nothing that would have to be put away.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn log() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("ministack.log")
+}
+
+/// Where `make tools` puts what tests need.
+#[allow(clippy::disallowed_methods, reason = "a test is told by its environment where the tools are")]
+fn tools() -> PathBuf {
+    if let Some(tools) = std::env::var_os("TRIGGERS_TOOLS").filter(|tools| !tools.is_empty()) {
+        return tools.into();
+    }
+    let home = std::env::var_os("HOME").expect("neither TRIGGERS_TOOLS nor HOME is set");
+    Path::new(&home).join(".cache/cognito-triggers/tools")
+}

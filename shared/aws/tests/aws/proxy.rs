@@ -1,0 +1,147 @@
+//! A proxy that makes trouble on the wire: what a network and a busy service do, and no stand-in does by itself.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What befalls one request.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    /// Nothing: the trouble is for a later one.
+    None,
+    /// It is carried out, but the connection is cut before the answer.
+    LostAnswer,
+    /// It is never answered.
+    Silence,
+    /// It is answered with this error instead of being carried out.
+    Refused(Value),
+    /// It is answered: nothing of it has been done, ask again for everything.
+    LeftOver,
+}
+
+/// A proxy before the server at one address. It ends with its runtime.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    connections: usize,
+    requests: Vec<String>,
+    trouble: VecDeque<(&'static str, Trouble)>,
+}
+
+impl Proxy {
+    pub(crate) async fn before(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let serving = proxy.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                serving.state.lock().unwrap().connections += 1;
+                let proxy = serving.clone();
+                // A connection that breaks is what this is for.
+                tokio::spawn(async move { proxy.serve(client, server).await.ok() });
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What is to befall the next request for this operation; after it the next trouble announced for it.
+    pub(crate) fn make(&self, operation: &'static str, trouble: Trouble) {
+        self.state.lock().unwrap().trouble.push_back((operation, trouble));
+    }
+
+    /// The operations asked for since this was called last, in order.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().requests)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
+    async fn serve(&self, mut client: TcpStream, server: SocketAddr) -> std::io::Result<()> {
+        let mut server = TcpStream::connect(server).await?;
+        loop {
+            let request = Message::read(&mut client).await?;
+            let operation = request.header("x-amz-target").and_then(|target| target.split('.').nth(1)).unwrap_or("?");
+            let trouble = self.note(operation);
+            match trouble {
+                None | Some(Trouble::None) => {
+                    server.write_all(&request.bytes).await?;
+                    client.write_all(&Message::read(&mut server).await?.bytes).await?;
+                }
+                Some(Trouble::LostAnswer) => {
+                    server.write_all(&request.bytes).await?;
+                    Message::read(&mut server).await?;
+                    return Ok(());
+                }
+                Some(Trouble::Silence) => std::future::pending().await,
+                Some(Trouble::Refused(error)) => client.write_all(&answer(400, &error)).await?,
+                Some(Trouble::LeftOver) => {
+                    let body: Value = serde_json::from_slice(request.body())?;
+                    let left = body["RequestItems"].clone();
+                    let name = if operation == "BatchGetItem" { "UnprocessedKeys" } else { "UnprocessedItems" };
+                    client.write_all(&answer(200, &json!({ name: left }))).await?;
+                }
+            }
+        }
+    }
+
+    fn note(&self, operation: &str) -> Option<Trouble> {
+        let mut state = self.state.lock().unwrap();
+        state.requests.push(operation.to_owned());
+        let index = state.trouble.iter().position(|(announced, _)| *announced == operation)?;
+        state.trouble.remove(index).map(|(_, trouble)| trouble)
+    }
+}
+
+fn answer(status: u16, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}");
+    format!("{head}\r\n\r\n{body}").into_bytes()
+}
+
+/// One message of HTTP/1.1 whose length is announced.
+struct Message {
+    bytes: Vec<u8>,
+    head: usize,
+}
+
+impl Message {
+    async fn read(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Self> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            bytes.push(from.read_u8().await?);
+        }
+        let head = bytes.len();
+        let mut message = Self { bytes, head };
+        assert!(message.header("transfer-encoding").is_none(), "a message of unknown length");
+        let length = message.header("content-length").map_or(0, |length| length.parse().unwrap());
+        message.bytes.resize(head + length, 0);
+        from.read_exact(&mut message.bytes[head..]).await?;
+        Ok(message)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let head = std::str::from_utf8(&self.bytes[..self.head]).unwrap();
+        let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+        headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    fn body(&self) -> &[u8] {
+        &self.bytes[self.head..]
+    }
+}
