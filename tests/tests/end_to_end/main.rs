@@ -1,0 +1,20 @@
+//! The functions as AWS runs them: real binaries under a Runtime API. One test binary, so that it is linked once.
+// Helpers of tests are tests too; the lints leave alone only what bears `#[test]` itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod arrows;
+mod cargo_lambda;
+mod faults;
+mod harness;
+mod injected;
+mod kit;
+mod ledger;
+mod lossless;
+// The one the tests of the services on AWS use, so that both meet the same.
+#[path = "../../../shared/aws/tests/aws/ministack.rs"]
+#[expect(dead_code, reason = "not all of it is needed here")]
+mod ministack;
+mod races;
+mod rules;
+mod strangers;
+mod world;
