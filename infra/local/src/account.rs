@@ -1,0 +1,62 @@
+//! One call of the Lambda in lines a person can read: for the tour and for `invoke`.
+
+use cognito_triggers::report::{Outcome, Report, StepVerdict};
+
+use crate::paint::{Paint, WIDTH, counted, wrap};
+
+/// How wide the column of names is.
+const NAMES: usize = 20;
+
+/// The rules with their verdicts and times, and the calls of the ledger.
+pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
+    if report.outcome == Outcome::Echoed {
+        return vec![paint.dim("no rule here: it goes back as it came")];
+    }
+    let mut lines = Vec::new();
+    for step in &report.steps {
+        let mark = match step.verdict {
+            StepVerdict::Continue => paint.green("✓"),
+            StepVerdict::Deny => paint.red("✗"),
+            StepVerdict::Fault(..) => paint.yellow("!"),
+        };
+        let time = paint.dim(&format!("{:>7} µs", step.micros));
+        lines.push(format!("{mark} {:NAMES$}{time}", step.rule));
+    }
+    lines.push(paint.dim(&format!("  {:NAMES$}{}", "ledger", ledger(report))));
+    lines
+}
+
+/// A name and a text beside it, which may take several lines.
+pub(crate) fn beside(name: &str, text: &str, indent: usize, colour: impl Fn(&str) -> String) -> Vec<String> {
+    let column = NAMES + 2;
+    let mut lines = Vec::new();
+    for (index, line) in wrap(text, WIDTH - indent - column).iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        lines.push(format!("  {name:NAMES$}{}", colour(line)));
+    }
+    lines
+}
+
+fn ledger(report: &Report) -> String {
+    let calls = report.calls;
+    if calls.reads + calls.writes == 0 {
+        return "not asked".into();
+    }
+    let mut parts = Vec::new();
+    for (number, one, many) in [(calls.reads, "read", "reads"), (calls.writes, "write", "writes")] {
+        if number > 0 {
+            parts.push(counted(number as usize, one, many));
+        }
+    }
+    if report.attempts > 1 {
+        parts.push(format!("the rules were asked {} times", report.attempts));
+    }
+    let (staged, done) = (report.deliveries.staged, report.deliveries.done);
+    if staged > 0 {
+        parts.push(match staged - done.min(staged) {
+            0 => format!("{} carried out", counted(done, "delivery", "deliveries")),
+            left => format!("{} left to the courier", counted(left, "delivery", "deliveries")),
+        });
+    }
+    parts.join(", ")
+}

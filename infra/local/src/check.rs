@@ -1,0 +1,148 @@
+//! `cargo local check`: everything that is wrong with a configuration, or what it does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cognito_triggers::Chains;
+use cognito_triggers::config::Configuration;
+
+use crate::functions::{Bound, Function};
+use crate::paint::Paint;
+use crate::world::{Problem, World};
+
+/// What is to be checked.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    /// The file; without it the one a function would take: TRIGGERS_CONFIG, else triggers.toml
+    file: Option<PathBuf>,
+}
+
+/// In which order triggers run, as far as they do after each other.
+const ORDER: [&str; 12] = [
+    "InboundFederation",
+    "PreSignUp",
+    "PostConfirmation",
+    "UserMigration",
+    "PreAuthentication",
+    "DefineAuthChallenge",
+    "CreateAuthChallenge",
+    "VerifyAuthChallengeResponse",
+    "PostAuthentication",
+    "PreTokenGeneration",
+    "CustomMessage",
+    "CustomEmailSender",
+];
+
+/// The name of a variable that is not set, so that a rule that only wants it to be there can be shown.
+const PLACEHOLDER: &str = "set-where-it-runs";
+
+pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u8, Problem> {
+    let configuration = configuration(arguments.file.as_deref(), world)?;
+    let bound = Bound::new(&configuration, Function::Pool);
+    // The file alone is judged: what the environment has to add may be set where it runs.
+    let checked = bound.check(None)?;
+    let services = configuration.services(&cognito_triggers::Environment::default())?;
+    let text = fs::read_to_string(configuration.file()).unwrap_or_default();
+    let file: toml::Table = text.parse().unwrap_or_default();
+    let mut variables = world.variables.clone();
+    name_variables(&toml::Value::Table(file.clone()), &mut variables);
+    let (base, pools) = bound.chains(&variables.into_iter().collect())?;
+
+    let paint = world.paint();
+    writeln!(world.out, "{} {} is in order", paint.green("✓"), configuration.file())?;
+    if base.overview().is_empty() {
+        section(world, "every pool")?;
+        writeln!(world.out, "  {}", paint.dim("no rule"))?;
+    } else {
+        section(world, "every pool")?;
+        overview(world, &base, paint)?;
+    }
+    let pools: BTreeMap<_, _> = pools.into_iter().collect();
+    for (pool, chains) in &pools {
+        section(world, &format!("pool {pool}"))?;
+        if chains.overview() == base.overview() {
+            writeln!(world.out, "  {}", paint.dim("the same rules"))?;
+        } else if chains.overview().is_empty() {
+            writeln!(world.out, "  {}", paint.dim("no rule"))?;
+        } else {
+            overview(world, chains, paint)?;
+        }
+        let own: Vec<_> = own_tables(&file, pool).collect();
+        writeln!(world.out, "  {:30}{}", "settings of its own", own.join(", "))?;
+    }
+    section(world, "services")?;
+    let services = [
+        ("ledger", services.ledger),
+        ("directory", services.directory),
+        ("mailer", services.mailer),
+        ("bucket", services.bucket),
+        ("publisher", services.publisher),
+    ];
+    let mut none = true;
+    for (name, address) in services.into_iter().filter_map(|(name, address)| Some((name, address?))) {
+        none = false;
+        writeln!(world.out, "  {name:30}{address}")?;
+    }
+    if none {
+        writeln!(world.out, "  {}", paint.dim("none"))?;
+    }
+    if !checked.warnings.is_empty() {
+        section(world, "to be set where it runs")?;
+        for warning in checked.warnings {
+            writeln!(world.out, "  {} {warning}", paint.yellow("!"))?;
+        }
+    }
+    Ok(0)
+}
+
+/// The file that was named, or the one a function would take.
+pub(crate) fn configuration(file: Option<&Path>, world: &World<'_>) -> Result<Configuration, Problem> {
+    let Some(file) = file else {
+        return Ok(Configuration::find(&world.environment())?);
+    };
+    let name = file.display();
+    let bytes = fs::read(file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Problem::new(format!("there is no file `{name}`; name the path of a triggers.toml")),
+        _ if file.is_dir() => Problem::new(format!("`{name}` is a folder; name the triggers.toml in it")),
+        _ => Problem::new(format!("`{name}` cannot be read: {error}")),
+    })?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Problem::new(format!("`{name}` is not UTF-8; save it as UTF-8")))?;
+    Ok(Configuration::parse(&name.to_string(), &text)?)
+}
+
+fn section(world: &mut World<'_>, title: &str) -> Result<(), Problem> {
+    let title = world.paint().bold(title);
+    Ok(writeln!(world.out, "\n{title}")?)
+}
+
+fn overview(world: &mut World<'_>, chains: &Chains, paint: Paint) -> Result<(), Problem> {
+    let mut triggers = chains.overview();
+    triggers.sort_by_key(|(trigger, _)| ORDER.iter().position(|name| name == trigger).unwrap_or(ORDER.len()));
+    for (trigger, rules) in triggers {
+        writeln!(world.out, "  {trigger:30}{}", rules.join(&paint.dim(" → ")))?;
+    }
+    Ok(())
+}
+
+fn own_tables<'a>(file: &'a toml::Table, pool: &str) -> impl Iterator<Item = &'a str> {
+    let tables = file.get("pools").and_then(|pools| pools.get(pool)).and_then(toml::Value::as_table);
+    tables.into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+/// Gives every variable the file names a value, unless it has one: for the overview only.
+fn name_variables(value: &toml::Value, variables: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            if let (1, Some(toml::Value::String(name))) = (table.len(), table.get("env")) {
+                variables.entry(name.clone()).or_insert_with(|| PLACEHOLDER.to_owned());
+            }
+            table.values().for_each(|value| name_variables(value, variables));
+        }
+        toml::Value::Array(values) => values.iter().for_each(|value| name_variables(value, variables)),
+        _ => {}
+    }
+}

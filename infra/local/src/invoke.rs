@@ -1,0 +1,208 @@
+//! `cargo local invoke`: one event through the real handler of a function, with the services of this machine.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use cognito_triggers::report::{Outcome, Report};
+use cognito_triggers::{Adapters, Clock, Handled, Invocation, Need, random};
+use cognito_triggers_embedded::{DIRECTORY, LEDGER};
+use cognito_triggers_lambda::SystemClock;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::check::configuration;
+use crate::functions::{Bound, Function};
+use crate::home::Home;
+use crate::pool::{changed, refusal_text};
+use crate::world::{Problem, World};
+use crate::{account, json as text};
+
+/// What is to be run.
+#[derive(Args, Debug)]
+pub(crate) struct InvokeArguments {
+    /// The function: the name of its package
+    #[arg(value_name = "FUNCTION", value_parser = function)]
+    function: Function,
+
+    /// The file with the event, or - for the standard input
+    event: PathBuf,
+
+    /// The configuration; without it the one the function would take: TRIGGERS_CONFIG, else triggers.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Prints the answer with a line for every value
+    #[arg(long)]
+    pretty: bool,
+}
+
+/// As long as the function itself takes.
+const BUDGET: SignedDuration = SignedDuration::from_secs(4);
+
+pub(crate) async fn run(arguments: &InvokeArguments, home: &Home, world: &mut World<'_>) -> Result<u8, Problem> {
+    let function = arguments.function;
+    let event = event(&arguments.event, world)?;
+    let configuration = configuration(arguments.config.as_deref(), world)?;
+    let bound = Bound::new(&configuration, function);
+    let notes = substitute(&configuration, &bound, home, world)?;
+    let adapters = Adapters::none().ledger(LEDGER).directory(DIRECTORY);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let dispatcher = bound.open(&world.environment(), &adapters, Arc::clone(&clock)).await?;
+
+    let request_id = format!("{:032x}", u128::from_be_bytes(random::bytes()?));
+    let deadline = clock.now().checked_add(BUDGET).map_err(|error| Problem::new(error.to_string()))?;
+    let invocation = Invocation { body: event.as_bytes(), request_id: &request_id, deadline };
+    let handled = dispatcher.handle(invocation).await;
+
+    let answer = match &handled.answer {
+        Ok(answer) => answer.clone(),
+        Err(refusal) => json!({ "errorType": refusal.kind, "errorMessage": refusal.message }).to_string(),
+    };
+    let answer = if arguments.pretty { text::pretty(&answer) } else { answer };
+    writeln!(world.out, "{}", answer.trim_end())?;
+    world.out.flush()?;
+    tell(&event, &handled, function, configuration.file(), &notes, world)?;
+    Ok(match handled.report.outcome {
+        Outcome::Echoed | Outcome::Passed => 0,
+        Outcome::Denied => 2,
+        Outcome::Faulted => 3,
+    })
+}
+
+fn function(text: &str) -> Result<Function, String> {
+    let wanted = text.to_ascii_lowercase().replace('_', "-");
+    if let Some(function) = Function::ALL.into_iter().find(|function| function.name() == wanted) {
+        return Ok(function);
+    }
+    let likeness = |function: &Function| strsim::jaro_winkler(&wanted, function.name());
+    let near = Function::ALL.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    Err(match near.filter(|near| likeness(near) > 0.8) {
+        Some(near) => format!("there is no such function; did you mean `{}`?", near.name()),
+        None => format!("there is no such function; there are {}", Function::ALL.map(Function::name).join(", ")),
+    })
+}
+
+/// The event's text, which has to be a JSON object.
+fn event(file: &Path, world: &mut World<'_>) -> Result<String, Problem> {
+    let (name, read) = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = world.input.read_to_end(&mut bytes).map(|_| bytes);
+        ("the standard input".to_owned(), read)
+    } else {
+        (file.display().to_string(), fs::read(file))
+    };
+    let bytes = read.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Problem::new(format!(
+            "there is no file `{name}`; make one with `cargo local event PreSignUp_SignUp > {name}`"
+        )),
+        _ if file.is_dir() => Problem::new(format!("`{name}` is a folder; name a file with an event")),
+        _ => Problem::new(format!("{name} cannot be read: {error}")),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| Problem::new(format!("{name} is not UTF-8")))?;
+    if text.trim().is_empty() {
+        return Err(Problem::new(format!(
+            "{name} is empty; an event is a JSON object, see `cargo local event --list`"
+        )));
+    }
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) if value.is_object() => Ok(text),
+        Ok(_) => Err(Problem::new(format!("{name}: an event is a JSON object, and this is something else"))),
+        Err(error) => {
+            Err(Problem::new(format!("{name}:{}:{}: this is not JSON: {error}", error.line(), error.column())))
+        }
+    }
+}
+
+/// Puts services of this machine in the place of those that are not on it, and says so. Only what the rules need is made.
+fn substitute(
+    configuration: &cognito_triggers::config::Configuration,
+    bound: &Bound<'_>,
+    home: &Home,
+    world: &mut World<'_>,
+) -> Result<Vec<String>, Problem> {
+    let environment = world.environment();
+    let addresses = configuration.services(&environment)?;
+    let (base, pools) = bound.chains(&environment)?;
+    let needs = |need: Need| {
+        std::iter::once(&base)
+            .chain(pools.values())
+            .any(|chains| chains.needs().iter().any(|(needed, _)| *needed == need))
+    };
+    let mut notes = Vec::new();
+    let database = home.file("pool.db");
+    for (need, variable, name, scheme, address) in [
+        (Need::Ledger, "TRIGGERS_LEDGER", "ledger", "sqlite", addresses.ledger),
+        (Need::Directory, "TRIGGERS_DIRECTORY", "directory", "local", addresses.directory),
+    ] {
+        let here = address.as_deref().is_some_and(|address| address.starts_with(&format!("{scheme}:")));
+        if here || !needs(need) {
+            continue;
+        }
+        let local = format!("{scheme}:{}", database.display());
+        let why = address.map_or_else(|| format!("no {name} is configured"), |address| format!("not {address}"));
+        notes.push(format!("{local} ({why})"));
+        world.variables.insert(variable.to_owned(), local);
+    }
+    if needs(Need::Key) && environment.find("TRIGGERS_KEY").is_none() {
+        world.variables.insert("TRIGGERS_KEY".to_owned(), home.key()?);
+        notes.push(format!("the key in {} (TRIGGERS_KEY is not set)", home.file("key").display()));
+    }
+    Ok(notes)
+}
+
+fn tell(
+    event: &str,
+    handled: &Handled,
+    function: Function,
+    file: &str,
+    notes: &[String],
+    world: &mut World<'_>,
+) -> Result<(), Problem> {
+    let paint = world.error_paint();
+    let report = &handled.report;
+    let source = if report.source.is_empty() { "an event without a triggerSource" } else { &report.source };
+    let mut lines = vec![format!("{}  {}", paint.bold(source), paint.dim(&format!("{} with {file}", function.name())))];
+    for note in notes {
+        lines.push(paint.dim(&format!("  using {note}")));
+    }
+    lines.extend(account::rules(report, paint).into_iter().map(|line| format!("  {line}")));
+    if let Ok(answer) = &handled.answer {
+        let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        for (path, value) in changed(&read(event), &read(answer)) {
+            lines.extend(beside("sets", &format!("{path} = {value}"), |text| text.to_owned()));
+        }
+    }
+    if let Some((kind, causes)) = &report.fault {
+        lines.extend(beside("the log has", &format!("{}: {causes}", kind.as_str()), |text| paint.yellow(text)));
+    }
+    lines.push(verdict(handled, report, paint));
+    if let Err(refusal) = &handled.answer {
+        let message = refusal_text(&report.source, refusal);
+        lines.extend(beside("the user reads", &message, |text| paint.red(text)));
+    }
+    for line in lines {
+        writeln!(world.err, "{line}")?;
+    }
+    Ok(())
+}
+
+fn beside(name: &str, text: &str, colour: impl Fn(&str) -> String) -> Vec<String> {
+    account::beside(name, text, 2, colour).into_iter().map(|line| format!("  {line}")).collect()
+}
+
+fn verdict(handled: &Handled, report: &Report, paint: crate::paint::Paint) -> String {
+    let word = match report.outcome {
+        Outcome::Echoed => paint.dim("echoed"),
+        Outcome::Passed => paint.green("passed"),
+        Outcome::Denied => paint.red("denied"),
+        Outcome::Faulted => paint.yellow("faulted"),
+    };
+    match (report.outcome, report.rule, handled.answer.is_ok()) {
+        (Outcome::Denied, Some(rule), _) => format!("  {word} by {rule}"),
+        (Outcome::Faulted, _, true) => format!("  {word}, and Cognito goes on: this trigger must not fail"),
+        _ => format!("  {word}"),
+    }
+}

@@ -1,0 +1,23 @@
+//! A user pool on this machine, and the commands to try rules with: `cargo local`.
+//!
+//! [`LocalPool`] behaves towards triggers as Cognito does. [`run`] is the program: the guided tour, `event`, `invoke`, `check`
+//! and `schema`. It needs neither an account nor a network, and names no SDK.
+
+mod account;
+mod check;
+mod command;
+mod event;
+mod functions;
+mod home;
+mod invoke;
+mod json;
+mod paint;
+mod pool;
+mod tour;
+mod world;
+
+pub use command::run;
+pub use pool::{
+    Applicant, Credentials, Done, Federated, LocalPool, PoolSettings, Refused, SignedIn, Step, TokenVersion,
+};
+pub use world::{Quiet, World, colours};

@@ -1,0 +1,223 @@
+//! Prints the tour, and keeps the count of what did not go as told.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use cognito_triggers::report::Outcome;
+
+use super::stage::{POOL, Stage};
+use crate::account;
+use crate::home::DEFAULT_FOLDER;
+use crate::paint::{Paint, WIDTH, counted, wrap};
+use crate::pool::{Done, Step};
+use crate::world::{Problem, World};
+
+/// The guide.
+pub(super) struct Guide<'a, 'b> {
+    world: &'a mut World<'b>,
+    paint: Paint,
+    scene: usize,
+    wrong: usize,
+}
+
+/// How far scenes are moved in.
+const INDENT: usize = 4;
+
+impl<'a, 'b> Guide<'a, 'b> {
+    pub(super) fn new(world: &'a mut World<'b>) -> Self {
+        Self { paint: world.paint(), world, scene: 0, wrong: 0 }
+    }
+
+    pub(super) fn welcome(&mut self, stage: &Stage) -> Result<(), Problem> {
+        let paint = self.paint;
+        self.line(paint.bold("cognito-triggers: a guided tour"))?;
+        self.line("")?;
+        self.paragraph(
+            "Amazon Cognito asks a Lambda before and after nearly everything a user does. Here a user pool on this machine \
+             asks in its place, and the rules are the real ones: the same code, events and answers as in AWS, with SQLite \
+             for DynamoDB. This is their configuration:",
+        )?;
+        self.line("")?;
+        self.line(format!("{:INDENT$}{}", "", paint.bold(&stage.file.display().to_string())))?;
+        for line in stage.configuration.lines() {
+            let (code, comment) = match line.find('#') {
+                Some(at) => line.split_at(at),
+                None => (line, ""),
+            };
+            let code = if code.starts_with('[') { paint.cyan(code) } else { code.to_owned() };
+            let line = format!("{:INDENT$}{} {code}{}", "", paint.dim("│"), paint.dim(comment));
+            self.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn chapter(&mut self, title: &str) -> Result<(), Problem> {
+        let rule = "─".repeat((WIDTH - 4).saturating_sub(title.chars().count()));
+        let (title, rule) = (self.paint.bold(title), self.paint.dim(&rule));
+        self.line("")?;
+        self.line(format!("{} {title} {rule}", self.paint.dim("──")))
+    }
+
+    pub(super) fn scene(&mut self, title: &str) -> Result<(), Problem> {
+        self.scene += 1;
+        let title = self.paint.bold(title);
+        self.line("")?;
+        self.line(format!("{:>2}  {title}", self.scene))
+    }
+
+    /// What is known before: an explanation in a scene.
+    pub(super) fn aside(&mut self, text: &str) -> Result<(), Problem> {
+        for line in wrap(text, WIDTH - INDENT) {
+            let line = self.paint.dim(&line);
+            self.line(format!("{:INDENT$}{line}", ""))?;
+        }
+        Ok(())
+    }
+
+    /// A line of code in a scene.
+    pub(super) fn code(&mut self, text: &str) -> Result<(), Problem> {
+        let text = format!("{} {}", self.paint.dim("│"), self.paint.cyan(text));
+        self.line(format!("{:INDENT$}{text}", ""))
+    }
+
+    /// The calls of an operation that should pass.
+    pub(super) fn passes<T>(&mut self, who: &str, done: &Done<T>, then: &str) -> Result<(), Problem> {
+        self.steps(&done.steps)?;
+        match &done.result {
+            Ok(_) => self.fact(who, then, Paint::green),
+            Err(refused) => {
+                self.fact(&format!("{who} reads"), &refused.message, Paint::red)?;
+                self.told(false, "that was to pass")
+            }
+        }
+    }
+
+    /// The calls of an operation that should be refused with this text, word for word.
+    pub(super) fn refused<T>(&mut self, who: &str, done: &Done<T>, text: &str) -> Result<(), Problem> {
+        let expected = format!("PreSignUp failed with error {text}.");
+        self.refused_so(who, done, |message| message == expected)
+    }
+
+    /// The same, with a text that is not known beforehand.
+    pub(super) fn refused_so<T>(
+        &mut self,
+        who: &str,
+        done: &Done<T>,
+        expected: impl Fn(&str) -> bool,
+    ) -> Result<(), Problem> {
+        self.steps(&done.steps)?;
+        match &done.result {
+            Ok(_) => self.told(false, "that was to be refused"),
+            Err(refused) => {
+                self.fact(&format!("{who} reads"), &refused.message, Paint::red)?;
+                self.told(expected(&refused.message), "that was to be refused in other words")
+            }
+        }
+    }
+
+    /// One call.
+    pub(super) fn step(&mut self, step: &Step) -> Result<(), Problem> {
+        let source = self.paint.cyan(&step.source);
+        self.line(format!("{:INDENT$}{source}", ""))?;
+        for line in account::rules(&step.report, self.paint) {
+            self.line(format!("{:1$}{line}", "", INDENT + 2))?;
+        }
+        for (path, value) in &step.set {
+            self.fact("sets", &format!("{path} = {value}"), |_, text| text.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Something that can be seen now.
+    pub(super) fn fact(
+        &mut self,
+        name: &str,
+        text: &str,
+        colour: impl Fn(Paint, &str) -> String,
+    ) -> Result<(), Problem> {
+        let paint = self.paint;
+        for line in account::beside(name, text, INDENT + 2, |text| colour(paint, text)) {
+            self.line(format!("{:1$}{line}", "", INDENT + 2))?;
+        }
+        Ok(())
+    }
+
+    /// Notes whether something is as it was told.
+    pub(super) fn told(&mut self, so: bool, otherwise: &str) -> Result<(), Problem> {
+        if so {
+            return Ok(());
+        }
+        self.wrong += 1;
+        self.fact("NOT AS TOLD", otherwise, Paint::red)
+    }
+
+    pub(super) fn farewell(&mut self, stage: &Stage) -> Result<u8, Problem> {
+        let paint = self.paint;
+        if self.wrong > 0 {
+            let text = format!("{} did not go as told: see NOT AS TOLD above", counted(self.wrong, "thing", "things"));
+            self.line("")?;
+            self.line(paint.red(&text))?;
+            return Ok(1);
+        }
+        self.chapter("Your turn")?;
+        self.line("")?;
+        self.paragraph(&format!(
+            "All {} scenes went as told. The pool stays as it is until the next tour: its memory and its users are in {}, \
+             the key its hashes are made with in {}.",
+            self.scene,
+            stage.database.display(),
+            stage.key.display(),
+        ))?;
+        let file = stage.file.display();
+        let folder = stage.key.parent().filter(|folder| *folder != Path::new(DEFAULT_FOLDER));
+        let folder = folder.map(|folder| format!(" --folder {}", folder.display())).unwrap_or_default();
+        let tries = [
+            ("what this configuration does", format!("cargo local check {file}")),
+            ("the events Cognito can send", "cargo local event --list".to_owned()),
+            (
+                "an event of your own, through the same rules",
+                format!(
+                    "cargo local event PreSignUp_SignUp --set request.userAttributes.email=me@evilexample.com \\\n  \
+                     | cargo local invoke pool - --config {file}{folder}"
+                ),
+            ),
+            (
+                "an invitation for three, as an operator makes it",
+                format!(
+                    "TRIGGERS_KEY=$(cat {}) cargo poolctl --config {file} \\\n  --pool {POOL} invitations create --maximum 3",
+                    stage.key.display(),
+                ),
+            ),
+        ];
+        for (what, command) in tries {
+            self.line("")?;
+            self.line(format!("{:INDENT$}{}", "", paint.dim(&format!("# {what}"))))?;
+            for line in command.lines() {
+                self.line(format!("{:INDENT$}{}", "", paint.cyan(line)))?;
+            }
+        }
+        self.line("")?;
+        self.paragraph("Then change triggers.toml, or write a rule of your own: the README has one in 25 lines.")?;
+        Ok(0)
+    }
+
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Problem> {
+        let (asked, echoed): (Vec<_>, Vec<_>) = steps.iter().partition(|step| step.report.outcome != Outcome::Echoed);
+        for step in asked {
+            self.step(step)?;
+        }
+        if !echoed.is_empty() {
+            let names: Vec<_> = echoed.iter().map(|step| step.source.as_str()).collect();
+            self.fact("no rule for", &names.join(", "), Paint::dim)?;
+        }
+        Ok(())
+    }
+
+    fn paragraph(&mut self, text: &str) -> Result<(), Problem> {
+        wrap(text, WIDTH).iter().try_for_each(|line| self.line(line))
+    }
+
+    fn line(&mut self, text: impl Display) -> Result<(), Problem> {
+        Ok(writeln!(self.world.out, "{text}")?)
+    }
+}

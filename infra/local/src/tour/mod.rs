@@ -1,0 +1,25 @@
+//! The guided tour: what the rules do, shown on a fresh pool by the real handlers.
+//!
+//! Every scene says what should happen, does it, and looks whether it did. What is printed is what happened.
+
+mod clumsy;
+mod guide;
+mod scenes;
+mod stage;
+
+#[cfg(test)]
+mod tests;
+
+use crate::home::Home;
+use crate::world::{Problem, World};
+use guide::Guide;
+use stage::Stage;
+
+/// Takes the tour. The exit code is 0 if every scene went as told.
+pub(crate) async fn run(home: &Home, world: &mut World<'_>) -> Result<u8, Problem> {
+    let stage = Stage::set(home).await?;
+    let mut guide = Guide::new(world);
+    guide.welcome(&stage)?;
+    scenes::play(&stage, &mut guide).await?;
+    guide.farewell(&stage)
+}

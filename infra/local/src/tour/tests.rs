@@ -1,0 +1,81 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+
+async fn tour(folder: &Path) -> (u8, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut world = World {
+        out: &mut out,
+        err: &mut err,
+        input: &mut std::io::empty(),
+        variables: BTreeMap::new(),
+        colours: false,
+        error_colours: false,
+    };
+    let code = run(&Home::at(folder), &mut world).await.unwrap();
+    assert_eq!(err, b"");
+    (code, String::from_utf8(out).unwrap())
+}
+
+#[tokio::test]
+async fn everything_goes_as_told_and_reads_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, text) = tour(folder.path()).await;
+    assert_eq!(code, 0, "{text}");
+    let (scenes, ending) = text.split_once("── Your turn").unwrap();
+    let place = folder.path().display().to_string();
+    insta::assert_snapshot!(normal(scenes, &place));
+    for command in ["local check", "local event --list", "local invoke pool", "poolctl"] {
+        assert!(ending.contains(command), "{ending}");
+    }
+    for line in text.lines().filter(|line| !line.contains(&place)) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn it_can_be_taken_again() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(tour(folder.path()).await.0, 0);
+    let (code, text) = tour(folder.path()).await;
+    assert_eq!(code, 0, "{text}");
+}
+
+#[tokio::test]
+async fn its_configuration_is_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    tour(folder.path()).await;
+    let file = folder.path().join("tour/triggers.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let configuration = cognito_triggers::config::Configuration::parse("triggers.toml", &text).unwrap();
+    configuration.check::<pool::Rules>(None).unwrap();
+}
+
+/// The text with everything that differs from run to run put out.
+fn normal(text: &str, folder: &str) -> String {
+    let text = text.replace(folder, ".pool");
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut line = line.to_owned();
+        if let Some((before, _)) = line.split_once(" µs") {
+            line = format!("{}# µs", before.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' '));
+        }
+        if let Some((before, after)) = line.split_once("reference ") {
+            line = format!("{before}reference ########{}", after.chars().skip(8).collect::<String>());
+        }
+        if line.contains(": 128 random bits") {
+            let end = line.find(':').unwrap_or_default();
+            line = format!("    <code>{}", &line[end..]);
+        }
+        for name in ["Anna", "Kim", "ＡＮＮＡ", "Аnnа"] {
+            if let Some((before, after)) = line.split_once(name) {
+                let digits = after.chars().take_while(char::is_ascii_digit).count();
+                line = format!("{before}{name}{}{}", "#".repeat(digits), &after[digits..]);
+            }
+        }
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
