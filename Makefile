@@ -1,0 +1,108 @@
+# The commands of this repository; `make` lists them. They need Rust, a C compiler and Python 3 with pip, nothing else: tools are
+# installed by `make tools`, in pinned versions.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Artefacts and tools lie outside of the clone, where the next clone finds them.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cognito-triggers
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export TRIGGERS_TOOLS ?= $(CACHE)/tools
+
+# What is tested has the services of AWS and of this machine side by side; what is deployed has not, see `deployable`. Counting
+# instructions takes a tool that is a program's worth of code: it is only looked at, not built.
+FEATURES := --workspace --features embedded,aws_lambda_events,contract
+EVERYTHING := $(FEATURES),instructions
+LEDGERS := cognito-triggers cognito-triggers-aws cognito-triggers-embedded
+FUNCTIONS := access-code domain-allow-list pool unique-nickname
+CARGO := cargo
+TOOL = $(shell tools/install --path $(1))
+
+# How often `make soak` repeats what happens at once, and how long `make fuzz` tries each target.
+ROUNDS ?= 1000
+SECONDS_EACH ?= 60
+TARGET ?= event config email nickname
+
+.PHONY: help tools tools-test tools-lint build deployable test soak bench lint fmt docs deny schema fuzz ci clean-pool clean
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tools: tools-test tools-lint ## Install the pinned tools that are missing (also done by the targets that need them)
+
+tools-test:
+	@tools/install ministack cargo-lambda
+
+tools-lint:
+	@tools/install cargo-deny
+
+build: ## Build everything for tests: all programs with the services of AWS and of this machine
+	$(CARGO) build --locked $(FEATURES) --bins
+
+deployable: ## Build the functions as they are deployed, unoptimised: without the services of this machine
+	$(CARGO) build --locked $(addprefix --package ,$(FUNCTIONS)) --bins
+
+# `deployable` first: both leave programs of the same names, and tests run those with all services.
+test: tools-test ## Run all tests, with everything they need set up
+	@$(MAKE) deployable
+	@$(MAKE) build
+	@"$(CARGO_TARGET_DIR)/debug/local" schema | diff docs/triggers.schema.json - >/dev/null || \
+	    { echo "docs/triggers.schema.json is out of date: run 'make schema'"; exit 1; }
+	CONTRACT_ROUNDS=20 $(CARGO) test --locked $(FEATURES)
+
+soak: tools-test ## Run what happens at once on the ledgers ROUNDS (1000) times over
+	CONTRACT_ROUNDS=$(ROUNDS) $(CARGO) test --locked --features contract --tests contract $(addprefix --package ,$(LEDGERS))
+
+bench: ## Measure, beside the reference each figure is compared with; counts instructions too if valgrind is there
+	$(CARGO) bench --locked --package cognito-triggers-bench --bench handling -- --check 3
+	@if command -v valgrind >/dev/null; then \
+	    tools/install gungraun-runner; \
+	    PATH=$(call TOOL,gungraun-runner):$$PATH $(CARGO) bench --locked --package cognito-triggers-bench --features instructions --bench instructions; \
+	else \
+	    echo "valgrind is not installed, so instructions are not counted (e.g. apt-get install valgrind)"; \
+	fi
+	$(CARGO) build --locked --release --package domain-allow-list
+	$(CARGO) build --locked --release --package cognito-triggers-bench --bins
+	printf '[domain-allow-list]\nallow = ["example.com"]\n' > "$(CARGO_TARGET_DIR)/bench.toml"
+	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/domain-allow-list" \
+	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench.toml" --event tests/events/PreSignUp_SignUp.json \
+	    --check 1.15 --check-memory 4096
+
+lint: ## Check formatting and run clippy, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked $(EVERYTHING) --all-targets -- --deny warnings
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+docs: ## Build the documentation of all crates, warnings denied
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked $(EVERYTHING) --no-deps
+
+deny: tools-lint ## Check the dependencies: bans, licences, sources
+	PATH=$(call TOOL,cargo-deny):$$PATH $(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources
+
+schema: ## Write the JSON Schema of triggers.toml to docs/triggers.schema.json
+	$(CARGO) run --locked --quiet --package cognito-triggers-local --bin local -- schema > docs/triggers.schema.json.new
+	mv docs/triggers.schema.json.new docs/triggers.schema.json
+
+fuzz: ## Fuzz TARGET (all) for SECONDS_EACH (60): needs a nightly Rust and a C++ compiler
+	@rustup run nightly rustc --version >/dev/null 2>&1 || \
+	    { echo "fuzzing needs a nightly Rust: rustup toolchain install nightly --profile minimal"; exit 1; }
+	@command -v c++ >/dev/null || { echo "fuzzing needs a C++ compiler, e.g. apt-get install g++"; exit 1; }
+	@tools/install cargo-fuzz
+	cd fuzz && for target in $(TARGET); do \
+	    PATH=$(abspath $(call TOOL,cargo-fuzz)):$$PATH $(CARGO) +nightly fuzz run --target-dir "$(CARGO_TARGET_DIR)-fuzz" $$target -- \
+	        -max_total_time=$(SECONDS_EACH) -max_len=8192 -timeout=10; \
+	done
+
+ci: ## Run everything a change has to pass
+	.ci/run
+
+clean-pool: ## Forget the local pool (.pool)
+	rm -rf .pool
+
+clean: clean-pool ## Remove the local pool and all artefacts, but not the tools
+	$(CARGO) clean
+	rm -rf "$(CARGO_TARGET_DIR)-fuzz"
