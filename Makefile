@@ -54,6 +54,8 @@ test: tools-test ## Run all tests, with everything they need set up
 
 soak: tools-test ## Run what happens at once on the ledgers ROUNDS (1000) times over
 	CONTRACT_ROUNDS=$(ROUNDS) $(CARGO) test --locked --features contract --tests contract $(addprefix --package ,$(LEDGERS))
+	@$(MAKE) build
+	TRIGGERS_ROUNDS=$(ROUNDS) $(CARGO) test --locked $(FEATURES) --test end_to_end races::
 
 bench: ## Measure, beside the reference each figure is compared with; counts instructions too if valgrind is there
 	$(CARGO) bench --locked --package cognito-triggers-bench --bench handling -- --check 3
@@ -93,7 +95,9 @@ fuzz: ## Fuzz TARGET (all) for SECONDS_EACH (60): needs a nightly Rust and a C++
 	@command -v c++ >/dev/null || { echo "fuzzing needs a C++ compiler, e.g. apt-get install g++"; exit 1; }
 	@tools/install cargo-fuzz
 	cd fuzz && for target in $(TARGET); do \
-	    PATH=$(abspath $(call TOOL,cargo-fuzz)):$$PATH $(CARGO) +nightly fuzz run --target-dir "$(CARGO_TARGET_DIR)-fuzz" $$target -- \
+	    mkdir -p corpus/$$target; \
+	    PATH=$(call TOOL,cargo-fuzz):$$PATH $(CARGO) +nightly fuzz run --target-dir "$(CARGO_TARGET_DIR)-fuzz" $$target \
+	        corpus/$$target $$(if [ $$target = event ]; then echo ../tests/events; fi) -- \
 	        -max_total_time=$(SECONDS_EACH) -max_len=8192 -timeout=10; \
 	done
 

@@ -15,7 +15,8 @@ fuzz_target!(|text: &str| {
     let errors = match Configuration::parse("triggers.toml", text) {
         Err(errors) => errors,
         Ok(configuration) => {
-            let environment: Environment = [("TRIGGERS_KEY", "00".repeat(32)), ("SIGN_UP_CODE", "a".repeat(16))].into_iter().collect();
+            let environment: Environment =
+                [("TRIGGERS_KEY", "00".repeat(32)), ("SIGN_UP_CODE", "a".repeat(16))].into_iter().collect();
             // With an environment nothing is left open, so whoever passes here passes without one.
             let here = configuration.check::<Rules>(Some(&environment)).is_ok();
             match configuration.check::<Rules>(None) {

@@ -23,21 +23,18 @@ const CONFIGURATION: &str = r#"
     policy = "assign"
 "#;
 
-/// What a user can read, as it begins.
-const SENTENCES: [&str; 6] = [
+/// How what a user can read begins.
+const SENTENCES: [&str; 4] = [
     "Something went wrong on our side, please try again later (reference FUZZ)",
     "Sign-up is not open to this e-mail address",
-    "This e-mail address cannot be read, please check its spelling",
-    "Please sign up with an e-mail address",
     "Please ",
     "This ",
 ];
 
 static DISPATCHER: LazyLock<Dispatcher> = LazyLock::new(|| {
     let configuration = Configuration::parse("triggers.toml", CONFIGURATION).unwrap();
-    let (base, pools) = configuration
-        .chains::<(DomainAllowList, AccessCode, UniqueNickname)>(&Environment::default())
-        .unwrap();
+    let (base, pools) =
+        configuration.chains::<(DomainAllowList, AccessCode, UniqueNickname)>(&Environment::default()).unwrap();
     Dispatcher::new(base, pools, Services::in_memory(Arc::new(StoppedClock::default())))
 });
 

@@ -1,12 +1,10 @@
 //! Names from before the rule was switched on, held for the users who bear them: what `poolctl names backfill` does.
 
-use std::collections::BTreeSet;
-
-use cognito_triggers::ledger::{NameKey, Owner};
+use cognito_triggers::ledger::Owner;
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Held, Hold};
 
-use crate::{Policy, UniqueNickname, name};
+use crate::{Policy, UniqueNickname, own_reservations};
 
 /// Holds the name that a user's profile shows, for that user and for good, or denies if it is somebody else's. It changes no
 /// profile, and does nothing where it was done before.
@@ -17,27 +15,20 @@ pub struct Backfill(UniqueNickname);
 
 impl Backfill {
     /// For the names in this attribute.
-    #[must_use]
-    pub fn of(attribute: impl Into<String>) -> Self {
-        let attribute = attribute.into();
-        Self(UniqueNickname {
-            policy: Policy::Reject,
-            attribute,
-            required: false,
-            reservation_minutes: 60,
-            at_sign_in: false,
-        })
-    }
-
-    /// The keys under which a name is held in a pool.
     ///
     /// # Errors
     ///
-    /// If it cannot be held.
-    pub fn keys(&self, pool: &str, name: &str) -> Result<BTreeSet<NameKey>, name::Unusable> {
-        let namespace = || self.0.attribute.clone();
-        let key = |key| NameKey { pool: pool.to_owned(), namespace: namespace(), key };
-        Ok(name::keys(name)?.into_iter().map(key).collect())
+    /// If it holds something else than a name a user chooses, e.g. `email`.
+    pub fn of(attribute: impl Into<String>) -> Result<Self, ConfigError> {
+        let rule = UniqueNickname {
+            policy: Policy::Reject,
+            attribute: attribute.into(),
+            required: false,
+            reservation_minutes: 60,
+            at_sign_in: false,
+        };
+        rule.is_of_a_name()?;
+        Ok(Self(rule))
     }
 }
 
@@ -52,11 +43,10 @@ impl Rule<PostAuthentication> for Backfill {
         if known.is_some_and(|known| known.held == wish) {
             return Ok(Verdict::Continue);
         }
-        let Ok(keys) = self.keys(&event.user_pool_id, wish) else {
+        let Ok(keys) = self.0.keys(event, wish) else {
             return Ok(Verdict::deny("This name cannot be held"));
         };
-        // Whoever is signing up under the same address right now is the same person.
-        let instead_of = visit.keys.applicant(event, event.attributes());
+        let instead_of = own_reservations(event, visit);
         let hold = Hold { keys: &keys, owner: Owner::user(sub), instead_of, until: None, note: None };
         if visit.names.hold(&hold) == Held::Taken {
             return Ok(Verdict::deny("This name is held by somebody else"));
@@ -79,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_name_is_held_for_the_first_and_denied_to_the_next() {
-        let trial = Trial::of(Backfill::of("nickname"));
+        let trial = Trial::of(Backfill::of("nickname").unwrap());
         let first = trial.handles(&user("1", "Anna"));
         assert_eq!((first.verdict.unwrap(), first.calls.writes, first.deliveries.len()), (Verdict::Continue, 1, 0));
         let next = trial.handles(&user("2", "ANNA"));
@@ -89,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_was_done_is_not_done_again() {
-        let trial = Trial::of(Backfill::of("nickname"));
+        let trial = Trial::of(Backfill::of("nickname").unwrap());
         assert_eq!(trial.sees(user("1", "Anna")), Verdict::Continue);
         trial.pass(SignedDuration::from_hours(24));
         let again = trial.handles(&user("1", "Anna"));
@@ -98,15 +88,21 @@ mod tests {
 
     #[test]
     fn who_has_no_name_is_passed_over() {
-        let trial = Trial::of(Backfill::of("nickname"));
+        let trial = Trial::of(Backfill::of("nickname").unwrap());
         let seen = trial.handles(&user("1", " "));
         assert_eq!((seen.verdict.unwrap(), seen.calls.writes), (Verdict::Continue, 0));
         assert_eq!(trial.sees(user("1", "\u{7}")), denied("This name cannot be held"));
     }
 
     #[test]
+    fn an_attribute_that_is_no_name_is_refused() {
+        let error = Backfill::of("email").unwrap_err().to_string();
+        assert!(error.starts_with("attribute: `email` is not a name a user chooses; name e.g."), "{error}");
+    }
+
+    #[test]
     fn the_rule_itself_then_holds_the_name_too() {
-        let backfill = Trial::of(Backfill::of("nickname"));
+        let backfill = Trial::of(Backfill::of("nickname").unwrap());
         assert_eq!(backfill.sees(user("1", "Anna")), Verdict::Continue);
         let rule: UniqueNickname = toml::from_str("policy = \"assign\"").unwrap();
         let services = backfill.services().clone();

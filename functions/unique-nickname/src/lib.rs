@@ -88,7 +88,7 @@ pub fn name_keys(pool: &str, attribute: &str, name: &str) -> Result<BTreeSet<Nam
 /// How many variations are looked up before one is suggested.
 const CANDIDATES: u32 = 4;
 
-/// How many digits the number of a variation has at first; one more for every try in vain.
+/// How many digits the number of a variation has at first; more after tries in vain.
 const DIGITS: u32 = 4;
 
 impl Configured for UniqueNickname {
@@ -98,11 +98,7 @@ impl Configured for UniqueNickname {
         if !(1..=43_200).contains(&self.reservation_minutes) {
             return Err(ConfigError::new("a reservation lasts 1 to 43200 minutes").at("reservation-minutes"));
         }
-        if matches!(self.attribute.as_str(), "" | "sub" | "email" | "phone_number") {
-            return Err(ConfigError::new(format!("`{}` is not a name a user chooses", self.attribute))
-                .at("attribute")
-                .remedy("name e.g. `nickname`, `preferred_username` or `custom:handle`"));
-        }
+        self.is_of_a_name()?;
         chains.need(Need::Ledger).need(Need::Key).need(Need::Directory);
         let at_sign_in = self.at_sign_in;
         let attach = chains.attach(self).to::<PreSignUp>().to::<PostConfirmation>();
@@ -134,7 +130,7 @@ impl Rule<PreSignUp> for UniqueNickname {
             return Ok(Verdict::Continue);
         }
         Ok(Verdict::deny(match self.free_variation(event, visit, wish).await? {
-            Some(variation) => format!("This nickname is taken. How about {variation}?"),
+            Some(variation) => format!("This nickname is taken. A free one is {variation}"),
             None => "This nickname is taken, please choose another one".into(),
         }))
     }
@@ -146,7 +142,8 @@ impl Rule<PostConfirmation> for UniqueNickname {
         event: &Event<PostConfirmation>,
         visit: &mut Visit<PostConfirmation>,
     ) -> Answer<PostConfirmation> {
-        self.settle(event, visit).await?;
+        let applicants = visit.keys.applicant(event, event.attributes());
+        self.settle(event, visit, applicants).await?;
         Ok(Verdict::Continue)
     }
 }
@@ -157,12 +154,36 @@ impl Rule<PostAuthentication> for UniqueNickname {
         event: &Event<PostAuthentication>,
         visit: &mut Visit<PostAuthentication>,
     ) -> Answer<PostAuthentication> {
-        self.settle(event, visit).await?;
+        let applicants = own_reservations(event, visit);
+        self.settle(event, visit, applicants).await?;
         Ok(Verdict::Continue)
     }
 }
 
+/// Under which names this user may be signing up right now, to take over what is reserved there. Only if the address is proven
+/// to be the user's: everybody can put somebody else's into the profile, and would take that person's name.
+fn own_reservations<T: Trigger>(event: &Event<T>, visit: &Visit<T>) -> Vec<Owner> {
+    let attributes = event.attributes();
+    let verified = |name| attributes.find(name) == Some("true");
+    let proven = match (attributes.email(), attributes.phone_number()) {
+        (Some(Ok(_)), _) => verified("email_verified"),
+        (_, Some(_)) => verified("phone_number_verified"),
+        _ => true,
+    };
+    if proven { visit.keys.applicant(event, attributes) } else { Vec::new() }
+}
+
 impl UniqueNickname {
+    /// Refuses attributes that are no name.
+    fn is_of_a_name(&self) -> Result<(), ConfigError> {
+        if matches!(self.attribute.as_str(), "" | "sub" | "email" | "phone_number") {
+            return Err(ConfigError::new(format!("`{}` is not a name a user chooses", self.attribute))
+                .at("attribute")
+                .remedy("name e.g. `nickname`, `preferred_username` or `custom:handle`"));
+        }
+        Ok(())
+    }
+
     /// The name a user has or asks for.
     fn wish<'a, T: Trigger>(&self, event: &'a Event<T>) -> Option<&'a str> {
         event.attribute(&self.attribute).filter(|name| !name.trim().is_empty())
@@ -195,8 +216,14 @@ impl UniqueNickname {
         Ok(candidates.into_iter().find(|(_, keys)| keys.is_disjoint(&held)).map(|(variation, _)| variation))
     }
 
-    /// Gives a user who exists the name the profile shows, or a variation of it, and the profile that variation.
-    async fn settle<T: Trigger>(&self, event: &Event<T>, visit: &mut Visit<T>) -> Result<(), Fault> {
+    /// Gives a user who exists the name the profile shows, or a variation of it, and the profile that variation. What is
+    /// reserved for one of the applicants is the user's.
+    async fn settle<T: Trigger>(
+        &self,
+        event: &Event<T>,
+        visit: &mut Visit<T>,
+        applicants: Vec<Owner>,
+    ) -> Result<(), Fault> {
         let Some(sub) = event.sub() else { return Ok(()) };
         let user = Owner::user(sub);
         let known = visit.ledger.member().await?.names.get(&self.attribute).cloned();
@@ -207,7 +234,6 @@ impl UniqueNickname {
         if known.as_ref().is_some_and(|known| known.held == wish) {
             return Ok(());
         }
-        let applicants = visit.keys.applicant(event, event.attributes());
         let hold = |keys: &BTreeSet<NameKey>, visit: &mut Visit<T>| {
             visit.names.hold(&Hold {
                 keys,
@@ -227,7 +253,8 @@ impl UniqueNickname {
             self.show(event, visit, &known.held);
             return Ok(());
         }
-        let tries = u32::try_from(visit.names.tries()).unwrap_or(u32::MAX);
+        // The wish was taken under three keys at most; from then on every key in vain is one of a variation.
+        let tries = u32::try_from(visit.names.tries() / 4).unwrap_or(u32::MAX);
         let variation = name::variation(wish, DIGITS.saturating_add(tries), random::number()?);
         let keys = self.keys(event, &variation).map_err(|unusable| Fault::new(unusable.to_string()))?;
         if hold(&keys, visit) == Held::Taken {

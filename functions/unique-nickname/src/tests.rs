@@ -65,8 +65,7 @@ where
 
 fn suggestion(verdict: &Verdict<PreSignUp>) -> String {
     let Verdict::Deny(denial) = verdict else { panic!("not refused") };
-    let text = denial.message().strip_prefix("This nickname is taken. How about ").unwrap();
-    text.strip_suffix('?').unwrap().to_owned()
+    denial.message().strip_prefix("This nickname is taken. A free one is ").unwrap().to_owned()
 }
 
 #[test]
@@ -193,6 +192,26 @@ fn a_name_changed_in_the_profile_is_put_right_at_the_next_sign_in() {
     // Away with it: free again.
     assert_eq!(given(&pool, &sign_in("bela", "")), None);
     assert_eq!(given(&pool, &confirmed("anna", "Anni")), None);
+}
+
+#[test]
+fn nobody_takes_a_reservation_by_putting_an_address_into_the_profile() {
+    let pool = pool("");
+    assert_eq!(pool.sees(sign_up("anna@example.com", "Anni")), Verdict::Continue);
+    let stranger = |verified: &str| {
+        let event = sign_in("eve", "Anni").with("email", "anna@example.com").with("email_verified", verified);
+        event.with("phone_number_verified", "true")
+    };
+    assert!(given(&pool, &stranger("false")).is_some());
+    assert_eq!(given(&pool, &confirmed("anna", "Anni")), None);
+}
+
+#[test]
+fn a_user_an_administrator_made_keeps_the_name_that_was_reserved_then() {
+    let pool = pool("");
+    let created = Event::<PreSignUp>::sample_of(&TriggerSource::PreSignUpAdminCreateUser);
+    assert_eq!(pool.sees(created.with("email", "fay@example.com").with("nickname", "Fay")), Verdict::Continue);
+    assert_eq!(given(&pool, &sign_in("fay", "Fay").with("email_verified", "true")), None);
 }
 
 #[test]

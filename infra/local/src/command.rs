@@ -85,11 +85,11 @@ fn usage(error: &clap::Error, world: &mut World<'_>) -> Result<u8, Problem> {
     let text = error.render();
     if error.use_stderr() {
         let text = if world.error_colours { text.ansi().to_string() } else { text.to_string() };
-        write!(world.err, "{text}")?;
+        writeln!(world.err, "{}", text.trim_end())?;
         return Ok(1);
     }
     let text = if world.colours { text.ansi().to_string() } else { text.to_string() };
-    write!(world.out, "{text}")?;
+    writeln!(world.out, "{}", text.trim_end())?;
     Ok(0)
 }
 

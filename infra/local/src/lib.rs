@@ -18,6 +18,6 @@ mod world;
 
 pub use command::run;
 pub use pool::{
-    Applicant, Credentials, Done, Federated, LocalPool, PoolSettings, Refused, SignedIn, Step, TokenVersion,
+    Applicant, Credentials, Done, Federated, LocalPool, Login, PoolSettings, Refused, SignedIn, Step, TokenVersion,
 };
 pub use world::{Quiet, World, colours};

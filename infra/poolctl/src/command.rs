@@ -1,7 +1,6 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -120,12 +119,12 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
 
 /// Help goes to the output and is no error; everything else is wrong usage.
 fn usage(error: &clap::Error, world: &mut World<'_>) -> Result<u8, Problem> {
-    let text = error.render();
+    let text = error.render().to_string();
     if error.use_stderr() {
-        write!(world.err, "{text}")?;
+        writeln!(world.err, "{}", text.trim_end())?;
         return Ok(1);
     }
-    write!(world.out, "{text}")?;
+    writeln!(world.out, "{}", text.trim_end())?;
     Ok(0)
 }
 

@@ -76,7 +76,8 @@ pub(crate) async fn create(
     let keys = opener.keys()?;
     if keys.is_empty() {
         return Err(Problem::new(
-            "TRIGGERS_KEY is not set; set it to the root key of the functions, since they find an invitation by a hash that is made with it",
+            "TRIGGERS_KEY is not set; set it to the root key of the functions, since they find an invitation by a hash \
+             that is made with it (for a local pool: TRIGGERS_KEY=$(cat .pool/key))",
         ));
     }
     let now = world.clock.now();

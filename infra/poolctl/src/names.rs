@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
-use unique_nickname::Backfill;
+use unique_nickname::{Backfill, name_keys};
 
 use crate::open::Opener;
 use crate::table::{shown, table};
@@ -102,6 +102,8 @@ pub(crate) async fn backfill(
     arguments: &BackfillArguments,
     world: &mut World<'_>,
 ) -> Result<(), Problem> {
+    let attribute = arguments.attribute.as_str();
+    let rule = Backfill::of(attribute).map_err(|error| Problem::new(format!("--{error}")))?;
     let (ledger, directory, keys) = (opener.ledger()?, opener.directory()?, opener.keys()?);
     let all = everybody(&*directory, pool, arguments, world).await?;
     let count = all.len();
@@ -111,14 +113,13 @@ pub(crate) async fn backfill(
     progress(world, &format!("{count} users, {} of them confirmed and with a name", people.len()), true)?;
 
     let by_sub: HashMap<&str, &Person> = people.iter().map(|person| (person.sub.as_str(), person)).collect();
-    let rule = Backfill::of(arguments.attribute.as_str());
     let mut tally = Tally::default();
     if arguments.dry_run {
-        rehearse(&rule, &*ledger, pool, &people, &by_sub, world, &mut tally).await?;
+        rehearse(attribute, &*ledger, pool, &people, &by_sub, world, &mut tally).await?;
     } else {
-        let claims = Claims::new(arguments, Arc::clone(&ledger), keys, world)?;
+        let claims = Claims::new(rule, Arc::clone(&ledger), keys, world)?;
         for (number, person) in people.iter().enumerate() {
-            let Ok(wanted) = rule.keys(pool, &person.name) else {
+            let Ok(wanted) = name_keys(pool, attribute, &person.name) else {
                 tally.unusable.push((person.name.clone(), person.user.user_name.clone()));
                 continue;
             };
@@ -183,14 +184,9 @@ struct Claims {
 }
 
 impl Claims {
-    fn new(
-        arguments: &BackfillArguments,
-        ledger: Arc<dyn LedgerAdmin>,
-        keys: Keys,
-        world: &World<'_>,
-    ) -> Result<Self, Problem> {
+    fn new(rule: Backfill, ledger: Arc<dyn LedgerAdmin>, keys: Keys, world: &World<'_>) -> Result<Self, Problem> {
         let mut chains = Chains::default();
-        chains.attach(Backfill::of(arguments.attribute.as_str())).to::<PostAuthentication>().done()?;
+        chains.attach(rule).to::<PostAuthentication>().done()?;
         let ledger: Arc<dyn Ledger> = ledger;
         let services = Services { ledger, keys, ..Services::none(Arc::clone(&world.clock)) };
         Ok(Self { dispatcher: Dispatcher::new(chains, HashMap::new(), services) })
@@ -230,7 +226,7 @@ impl Claims {
 
 /// What would happen, found by reading alone.
 async fn rehearse(
-    rule: &Backfill,
+    attribute: &str,
     ledger: &dyn LedgerAdmin,
     pool: &str,
     people: &[Person],
@@ -240,7 +236,7 @@ async fn rehearse(
 ) -> Result<(), Problem> {
     let mut claimed: HashMap<NameKey, &Person> = HashMap::new();
     for (number, person) in people.iter().enumerate() {
-        let Ok(keys) = rule.keys(pool, &person.name) else {
+        let Ok(keys) = name_keys(pool, attribute, &person.name) else {
             tally.unusable.push((person.name.clone(), person.user.user_name.clone()));
             continue;
         };

@@ -62,7 +62,7 @@ impl Opener {
             "dynamodb" => {
                 let limits = cognito_triggers_aws::Limits::TOOL;
                 let ledger = cognito_triggers_aws::DynamoLedger::open(rest, &self.environment, limits);
-                Ok(Arc::new(ledger.map_err(credentials)?))
+                Ok(Arc::new(ledger?))
             }
             _ => Err(stranger("ledger", scheme)),
         }
@@ -79,10 +79,14 @@ impl Opener {
                 Ok(Arc::new(directory.map_err(|error| error.at(address))?))
             }
             #[cfg(feature = "aws")]
+            "cognito" if !rest.is_empty() => Err(Problem::new(format!(
+                "`cognito` takes no address, but `{rest}` is given; the pool is named with --pool"
+            ))),
+            #[cfg(feature = "aws")]
             "cognito" => {
                 let limits = cognito_triggers_aws::Limits::TOOL;
                 let directory = cognito_triggers_aws::CognitoDirectory::open(&self.environment, limits);
-                Ok(Arc::new(directory.map_err(credentials)?))
+                Ok(Arc::new(directory?))
             }
             _ => Err(stranger("directory", scheme)),
         }
@@ -101,12 +105,6 @@ impl Opener {
 fn is_there(environment: &Environment) -> bool {
     let usual = ["/opt/triggers/triggers.toml", "triggers.toml"];
     environment.find("TRIGGERS_CONFIG").is_some() || usual.iter().any(|file| std::path::Path::new(file).exists())
-}
-
-/// Credentials come from the environment alone.
-#[cfg(feature = "aws")]
-fn credentials(error: ConfigError) -> Problem {
-    Problem::new(format!("{error}\n  from a profile: eval \"$(aws configure export-credentials --format env)\""))
 }
 
 fn missing(service: &str, example: &str) -> Problem {

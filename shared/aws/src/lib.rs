@@ -12,13 +12,16 @@
 //! it needs. Nothing is read from profiles or asked of an instance's metadata: region and credentials come from the
 //! environment, where Lambda puts them.
 
+#[cfg(any(feature = "cognito", feature = "dynamodb"))]
 mod client;
 #[cfg(feature = "cognito")]
 mod cognito;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(any(feature = "cognito", feature = "dynamodb"))]
 mod error;
 
+#[cfg(any(feature = "cognito", feature = "dynamodb"))]
 pub use client::Limits;
 #[cfg(feature = "cognito")]
 pub use cognito::{CognitoDirectory, DIRECTORY};

@@ -83,15 +83,16 @@ impl LocalDirectory {
         Store::open(path).map(Self)
     }
 
-    /// Makes a user. `None` if the name is given already.
+    /// Makes a user. `None` if the name is given already. A user name that is a UUID is the `sub` too, see [`new_user_name`].
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
     pub async fn create(&self, pool: &str, user: NewUser) -> Result<Option<LocalUser>, Fault> {
         let pool = pool.to_owned();
-        let sub = uuid(random::bytes()?);
         let NewUser { user_name, mut attributes, status, created } = user;
+        // Where users sign in with an address, "`userName` is already the UUID that becomes `sub`" (captured events).
+        let sub = if is_uuid(&user_name) { user_name.clone() } else { uuid(random::bytes()?) };
         attributes.insert("sub".into(), sub.clone());
         let created = Timestamp::from_millisecond(created.as_millisecond())?;
         let user = LocalUser { sub, user_name, status, attributes, created };
@@ -326,6 +327,20 @@ fn status(text: &str) -> UserStatus {
     attributes.user_status().unwrap_or_else(|| UserStatus::Other(text.to_owned()))
 }
 
+/// A user name as Cognito makes one up where users sign in with an address.
+///
+/// # Errors
+///
+/// If the system has no randomness to give.
+pub fn new_user_name() -> Result<String, Fault> {
+    Ok(uuid(random::bytes()?))
+}
+
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A random UUID, version 4 (RFC 9562), as Cognito gives for a `sub`.
 fn uuid(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes);
@@ -470,6 +485,15 @@ mod tests {
         assert!(directory.remove("p", &sub).await.unwrap());
         assert!(!directory.remove("p", &sub).await.unwrap());
         assert_eq!(directory.find("p", "anna").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_user_name_that_was_made_up_is_the_sub() {
+        let (_folder, directory) = directory();
+        let name = new_user_name().unwrap();
+        let made = directory.create("p", named(&name, &[("email", "a@example.com")])).await.unwrap().unwrap();
+        assert_eq!((&made.sub, &made.user_name), (&name, &name));
+        assert_eq!(directory.create("p", named(&name, &[])).await.unwrap(), None);
     }
 
     #[test]

@@ -11,5 +11,5 @@ mod directory;
 mod sqlite;
 mod store;
 
-pub use directory::{DIRECTORY, LocalDirectory, LocalUser, NewUser, directory_adapter};
+pub use directory::{DIRECTORY, LocalDirectory, LocalUser, NewUser, directory_adapter, new_user_name};
 pub use sqlite::{LEDGER, SqliteLedger, ledger_adapter};

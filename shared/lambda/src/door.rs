@@ -121,7 +121,8 @@ mod tests {
     use crate::SystemClock;
     use crate::capture::Capture;
     use cognito_triggers::prelude::*;
-    use cognito_triggers::{Clock, Keys, Services, StoppedClock, Wants};
+    use cognito_triggers::{Clock, Services, StoppedClock};
+    use futures_util::future::BoxFuture;
     use serde_json::{Value, json};
     use std::collections::HashMap;
     use std::sync::Arc;
@@ -136,14 +137,13 @@ mod tests {
         Deny,
         Fault,
         Panic,
-        PanicEarly,
         Wait,
     }
 
     impl Does {
         async fn with(self, email: &str) -> Result<bool, Fault> {
             match self {
-                Self::Verify | Self::PanicEarly => Ok(true),
+                Self::Verify => Ok(true),
                 Self::Deny => Ok(false),
                 Self::Fault => Err(Fault::service("the ledger is gone", format!("no item for {email}"))),
                 Self::Panic => panic!("did not expect {email}"),
@@ -165,12 +165,6 @@ mod tests {
                 Verdict::deny(format!("{email} is not welcome"))
             })
         }
-
-        fn wants(&self, event: &Event<PreSignUp>, _: &Keys, _: &mut Wants) {
-            if matches!(self, Self::PanicEarly) {
-                panic!("no wants for {}", event.user_name);
-            }
-        }
     }
 
     impl Rule<PostConfirmation> for Does {
@@ -181,11 +175,18 @@ mod tests {
         ) -> Answer<PostConfirmation> {
             self.with(event.attribute("email").unwrap_or_default()).await.map(|_| Verdict::Continue)
         }
+    }
 
-        fn wants(&self, event: &Event<PostConfirmation>, _: &Keys, _: &mut Wants) {
-            if matches!(self, Self::PanicEarly) {
-                panic!("no wants for {}", event.user_name);
-            }
+    /// A service that panics.
+    struct Restless;
+
+    impl Clock for Restless {
+        fn now(&self) -> Timestamp {
+            SystemClock.now()
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            panic!("no sleep for anna@example.com")
         }
     }
 
@@ -288,7 +289,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_outside_of_a_rule_is_a_fault() {
-        sign_up(Does::PanicEarly).await.is_the_sentence("panic", "panicked outside of a rule: no wants for …");
+        let restless = dispatcher(Does::Verify, Arc::new(Restless));
+        tried(restless, event()).await.is_the_sentence("panic", "panicked outside of a rule: no sleep for …");
     }
 
     #[tokio::test(start_paused = true)]
@@ -327,13 +329,15 @@ mod tests {
         for (does, kind, cause) in [
             (Does::Fault, "service", "the ledger is gone: no item for …"),
             (Does::Panic, "panic", "panicked: did not expect …"),
-            (Does::PanicEarly, "panic", "panicked outside of a rule: no wants for …"),
             (Does::Wait, "timeout", "the time for the answer was up"),
         ] {
             let tried = tried(dispatcher(does, Arc::new(SystemClock)), event.clone()).await;
             assert_eq!(tried.answer.as_deref(), Ok(event.trim()));
             tried.has_the_cause(kind, cause);
         }
+        let tried = tried(dispatcher(Does::Verify, Arc::new(Restless)), event.clone()).await;
+        assert_eq!(tried.answer.as_deref(), Ok(event.trim()));
+        tried.has_the_cause("panic", "panicked outside of a rule: no sleep for …");
     }
 
     #[tokio::test]

@@ -67,6 +67,7 @@ use std::time::Duration;
 use cognito_triggers::config::{ConfigErrors, Configuration};
 use cognito_triggers::{Clock, ConfigError, Dispatcher, Environment, RuleSet, Services};
 use futures_util::FutureExt;
+use tokio::runtime::{Builder, LocalOptions};
 
 pub use clock::SystemClock;
 pub use cognito_triggers::Adapters;
@@ -104,7 +105,8 @@ pub fn serve<R: RuleSet>(adapters: Adapters) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Not `build()`, which links tokio's multi-threaded runtime too, and with it libm: that is a twentieth of a cold start.
+        let tokio = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
         tokio.block_on(async {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let dispatcher = open::<R>(&environment, &adapters, clock, error).await;

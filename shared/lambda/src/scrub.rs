@@ -96,9 +96,11 @@ impl Secrets {
     fn add_value(&mut self, raw: &str, depth: u8) {
         self.add(raw);
         let plain = serde_json::from_str::<String>(&format!("\"{raw}\"")).unwrap_or_else(|_| raw.to_owned());
-        self.add(&plain);
-        self.add(&plain.escape_debug().to_string());
-        let json = serde_json::Value::from(plain.as_str()).to_string();
+        // A value may be megabytes long, and what is done to it below takes many times that.
+        let short = beginning(&plain);
+        self.add(short);
+        self.add(&short.escape_debug().to_string());
+        let json = serde_json::Value::from(short).to_string();
         self.add(json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json));
         if let Some((local, _)) = plain.split_once('@') {
             self.add(local);
@@ -110,11 +112,12 @@ impl Secrets {
     }
 
     fn add(&mut self, value: &str) {
-        for value in [value, value.trim()] {
+        for value in [value, value.trim()].map(beginning) {
             if value.chars().count() < SHORTEST || BORING.contains(&value.to_lowercase().as_str()) {
                 continue;
             }
-            let folded: Vec<char> = value.chars().flat_map(char::to_lowercase).collect();
+            // No text that is looked at holds more of it.
+            let folded: Vec<char> = value.chars().flat_map(char::to_lowercase).take(LONGEST_READ).collect();
             if let Some(start) = folded.first_chunk::<SHORTEST>() {
                 self.longest = self.longest.max(folded.len());
                 self.by_start.entry(*start).or_default().insert(folded);
@@ -153,6 +156,11 @@ impl Secrets {
         }
         struck
     }
+}
+
+/// As much of a value as can stand in a text that is looked at.
+fn beginning(value: &str) -> &str {
+    value.char_indices().nth(LONGEST_READ).and_then(|(end, _)| value.get(..end)).unwrap_or(value)
 }
 
 /// How many characters of an e-mail address stand before and after the `@` here.

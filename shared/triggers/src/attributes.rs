@@ -5,11 +5,12 @@ use std::fmt;
 
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::EmailAddress;
 use crate::email::NotAnAddress;
+use crate::raw::text;
 
 /// The attributes of a user as text.
 ///
@@ -153,13 +154,27 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Attributes {
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = BTreeMap::<String, Box<RawValue>>::deserialize(deserializer)?;
-        let text = |value: &RawValue| match value.get() {
-            "null" => None,
-            quoted if quoted.starts_with('"') => serde_json::from_str(quoted).ok(),
-            other => Some(other.to_owned()),
-        };
-        Ok(Self(raw.into_iter().filter_map(|(name, value)| Some((name, text(&value)?))).collect()))
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Attributes;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+                let mut attributes = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    match text(value) {
+                        Some(text) => attributes.insert(name, text),
+                        // Of attributes with one name the last counts, as everywhere.
+                        None => attributes.remove(&name),
+                    };
+                }
+                Ok(Attributes(attributes))
+            }
+        }
+        deserializer.deserialize_map(Each)
     }
 }
 

@@ -159,6 +159,7 @@ impl<T: Trigger> Chain<T> {
 
     /// Asks every rule once. Answers an end if it is one already.
     async fn ask(&self, event: &Event<T>, visit: &mut Visit<T>, trace: &mut Trace) -> Option<End<T>> {
+        trace.steps.reserve(self.links.len());
         for link in &self.links {
             // A rule whose fault is passed over must leave nothing behind.
             let before = (link.on_fault == OnFault::Continue).then(|| visit.clone());

@@ -26,7 +26,11 @@ pub(crate) async fn carry_out(deliveries: &[Delivery], services: &Services, repo
     for (delivery, result) in deliveries.iter().zip(results) {
         match result {
             Ok(()) => done.push(delivery.id.clone()),
-            Err(fault) => report.fault = Some((fault.kind(), format!("{}: {}", delivery.id.key, fault.causes()))),
+            Err(fault) => {
+                // Behind the rule's name a key may hold what the user is called.
+                let rule = delivery.id.key.split('/').next().unwrap_or_default();
+                report.fault = Some((fault.kind(), format!("a delivery of {rule}: {}", fault.causes())));
+            }
         }
     }
     report.deliveries.done = done.len();

@@ -240,7 +240,10 @@ impl<T: Trigger> AnyChain for Chain<T> {
                     report.deliveries.staged = deliveries.len();
                     if T::DELIVERS && !deliveries.is_empty() {
                         let carried = courier::carry_out(&deliveries, services, report);
-                        let _ = in_time(services, deadline, carried).await;
+                        if in_time(services, deadline, carried).await.is_none() {
+                            let late = "the time for the answer was up; deliveries that were not done stay due";
+                            report.fault = Some((FaultKind::Timeout, late.to_owned()));
+                        }
                     }
                     event.answer(&response).map_err(Stop::Faulted)
                 }
@@ -272,7 +275,7 @@ async fn in_time<F: Future>(services: &Services, deadline: Timestamp, work: F) -
 }
 
 /// One call of the Lambda.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Invocation<'a> {
     /// What Cognito sent.
     pub body: &'a [u8],
@@ -283,7 +286,6 @@ pub struct Invocation<'a> {
 }
 
 /// What goes back to Cognito, and what happened.
-#[derive(Debug)]
 pub struct Handled {
     /// The event, or what the user reads.
     pub answer: Result<String, Refusal>,

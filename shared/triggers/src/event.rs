@@ -1,6 +1,7 @@
 //! What Cognito sent: a typed view, with the raw text kept beside it.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -26,6 +27,9 @@ pub struct Envelope {
     /// `callerContext`.
     pub caller: Caller,
     raw: Arc<str>,
+    /// Where `request` and `response` stand in the text, if they do.
+    request: Option<Range<usize>>,
+    response: Option<Range<usize>>,
 }
 
 /// `callerContext`: who called Cognito.
@@ -54,6 +58,7 @@ impl Envelope {
             Fault::of(FaultKind::Malformed, format!("the event is not a JSON object (line {line}, column {column})"))
         })?;
         let text = |name: &str| members.text(name).unwrap_or_default();
+        let place = |name: &str| members.find(name).map(|value| raw::place(&raw, value.get()));
         let caller = members.find("callerContext").and_then(|raw| serde_json::from_str(raw.get()).ok());
         let envelope = Self {
             version: text("version"),
@@ -62,6 +67,8 @@ impl Envelope {
             user_pool_id: text("userPoolId"),
             user_name: text("userName"),
             caller: caller.unwrap_or_default(),
+            request: place("request"),
+            response: place("response"),
             raw: Arc::default(),
         };
         Ok(Self { raw, ..envelope })
@@ -155,7 +162,7 @@ impl<T: Trigger> Event<T> {
     /// If the response cannot be written as JSON, e.g. a claim that is not a number.
     pub fn answer(&self, response: &T::Response) -> Result<String, Fault> {
         let response = serde_json::to_value(response)?;
-        Ok(raw::with_response(self.raw(), &response)?)
+        Ok(raw::with_response(self.raw(), self.envelope.response.clone(), &response))
     }
 
     /// The same event with a value set at a path of dot-separated keys, e.g. `request.newDeviceUsed`. For tests and
@@ -187,10 +194,8 @@ impl<T: Trigger> Event<T> {
 
 impl<T: Trigger> From<Envelope> for Event<T> {
     fn from(envelope: Envelope) -> Self {
-        let request = Members::parse(envelope.raw())
-            .ok()
-            .and_then(|members| serde_json::from_str(members.find("request")?.get()).ok())
-            .unwrap_or_default();
+        let text = envelope.request.clone().and_then(|place| envelope.raw.get(place));
+        let request = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         Self { envelope, request }
     }
 }

@@ -46,9 +46,9 @@ impl Purpose {
 #[derive(Clone, Default)]
 pub struct Keys(Arc<[Derived]>);
 
-/// The keys derived from one root key, in the order of [`Purpose::ALL`].
+/// The keys derived from one root key, in the order of [`Purpose::ALL`], each with the first half of its hash done.
 #[derive(Clone)]
-struct Derived([[u8; 64]; 3]);
+struct Derived([Hmac<Sha256>; 3]);
 
 /// The fewest bytes a root key may have.
 const ROOT_BYTES: usize = 32;
@@ -147,7 +147,7 @@ impl Derived {
             let mut key = [0; 64];
             // 64 bytes are within what HKDF-SHA256 can give (8,160), so this cannot fail.
             let _ = expander.expand(purpose.label(), &mut key);
-            key
+            <Hmac<Sha256> as KeyInit>::new(&key.into())
         };
         Self(Purpose::ALL.map(derive))
     }
@@ -155,12 +155,11 @@ impl Derived {
     /// 26 characters: 128 bits of HMAC-SHA256 over the parts, each preceded by its length.
     fn hash(&self, purpose: Purpose, parts: &[&str]) -> String {
         let [log, applicant, code] = &self.0;
-        let key = match purpose {
-            Purpose::Log => log,
-            Purpose::Applicant => applicant,
-            Purpose::Code => code,
+        let mut mac = match purpose {
+            Purpose::Log => log.clone(),
+            Purpose::Applicant => applicant.clone(),
+            Purpose::Code => code.clone(),
         };
-        let mut mac = <Hmac<Sha256> as KeyInit>::new(&(*key).into());
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -27,8 +28,39 @@ impl<'a> Members<'a> {
 
     /// A member's text if it is a string.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.find(name)?.get()).ok()
+        let json = self.find(name)?.get();
+        match plain(json) {
+            Some(text) => Some(text.to_owned()),
+            None => serde_json::from_str(json).ok(),
+        }
     }
+}
+
+/// What stands between the quotes if this is the JSON of a string without an escape, as nearly all are.
+fn plain(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('\\'))
+}
+
+/// A string's own text, the JSON of everything else, nothing of `null`.
+pub(crate) fn text(value: Box<RawValue>) -> Option<String> {
+    if plain(value.get()).is_some() {
+        // The text is there already: it only has to lose its quotes.
+        let mut text = String::from(Box::<str>::from(value));
+        text.pop();
+        text.remove(0);
+        return Some(text);
+    }
+    match value.get() {
+        "null" => None,
+        quoted if quoted.starts_with('"') => serde_json::from_str(quoted).ok(),
+        other => Some(other.to_owned()),
+    }
+}
+
+/// Where `part`, which is a slice of `whole`, stands in it.
+pub(crate) fn place(whole: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -78,37 +110,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     }
 }
 
-/// Writes `response` over the member of that name: objects are merged, everything else is replaced, all other text stays
-/// byte for byte. With nothing to write the text comes back as it was.
-pub(crate) fn with_response(event: &str, response: &Value) -> Result<String, serde_json::Error> {
+/// Writes `response` over the value at `place`, which is that of the member of that name: objects are merged, everything
+/// else is replaced, all other text stays byte for byte. Without a place the member is added. With nothing to write the text
+/// comes back as it was.
+pub(crate) fn with_response(event: &str, place: Option<Range<usize>>, response: &Value) -> String {
     if response.as_object().is_none_or(serde_json::Map::is_empty) {
-        return Ok(event.to_owned());
+        return event.to_owned();
     }
-    let members = Members::parse(event)?;
     let mut out = String::with_capacity(event.len() + 256);
-    match members.find("response") {
-        Some(raw) => {
-            let (before, after) = around(event, raw.get());
+    match place.and_then(|place| split(event, place)) {
+        Some((before, original, after)) => {
             out.push_str(before);
-            merge(raw.get(), response, &mut out);
+            merge(original, response, &mut out);
             out.push_str(after);
         }
         None => {
-            let body = event.trim_end().strip_suffix('}').unwrap_or(event).trim_end();
-            out.push_str(body);
-            out.push_str(if members.0.is_empty() { "\"response\":" } else { ",\"response\":" });
-            out.push_str(&response.to_string());
+            open_end(event, &mut out);
+            add("response", response, &mut out);
             out.push('}');
         }
     }
-    Ok(out)
+    out
 }
 
-/// The text before and after `part`, which is a slice of `whole`.
-fn around<'a>(whole: &'a str, part: &str) -> (&'a str, &'a str) {
-    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-    let (before, rest) = whole.split_at(start);
-    (before, rest.split_at(part.len()).1)
+/// The text before a place, at it, and after it.
+fn split(text: &str, place: Range<usize>) -> Option<(&str, &str, &str)> {
+    Some((text.get(..place.start)?, text.get(place.clone())?, text.get(place.end..)?))
 }
 
 fn merge(original: &str, patch: &Value, out: &mut String) {
@@ -116,30 +143,39 @@ fn merge(original: &str, patch: &Value, out: &mut String) {
         out.push_str(&patch.to_string());
         return;
     };
-    let mut separator = '{';
-    let mut member = |name: &str, out: &mut String| {
-        out.push(separator);
-        separator = ',';
-        out.push_str(&Value::from(name).to_string());
-        out.push(':');
-    };
+    let mut rest = original;
     for (name, value) in &members.0 {
-        member(name, out);
-        match patch.get(name.as_ref()) {
-            Some(change) => merge(value.get(), change, out),
-            None => out.push_str(value.get()),
-        }
+        let Some(change) = patch.get(name.as_ref()) else { continue };
+        let Some((before, value, after)) = split(rest, place(rest, value.get())) else { continue };
+        out.push_str(before);
+        merge(value, change, out);
+        rest = after;
     }
-    for (name, change) in patch {
-        if members.find(name).is_none() {
-            member(name, out);
-            out.push_str(&change.to_string());
-        }
+    let mut new = patch.iter().filter(|(name, _)| members.find(name).is_none()).peekable();
+    if new.peek().is_none() {
+        out.push_str(rest);
+        return;
     }
-    if separator == '{' {
-        out.push('{');
-    }
+    open_end(rest, out);
+    new.for_each(|(name, value)| add(name, value, out));
     out.push('}');
+}
+
+/// Writes the end of an object without its closing brace.
+fn open_end(object: &str, out: &mut String) {
+    let object = object.trim_end();
+    out.push_str(object.strip_suffix('}').unwrap_or(object).trim_end());
+}
+
+/// Writes one more member of an object that is not closed yet.
+fn add(name: &str, value: &Value, out: &mut String) {
+    // Only an object without members ends with its own opening brace: every value ends otherwise.
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+    out.push_str(&Value::from(name).to_string());
+    out.push(':');
+    out.push_str(&value.to_string());
 }
 
 #[cfg(test)]
@@ -148,7 +184,8 @@ mod tests {
     use serde_json::json;
 
     fn set(event: &str, response: Value) -> String {
-        with_response(event, &response).unwrap()
+        let place = Members::parse(event).unwrap().find("response").map(|raw| place(event, raw.get()));
+        with_response(event, place, &response)
     }
 
     #[test]
@@ -181,5 +218,19 @@ mod tests {
             set(event, json!({"d": {"list": [2], "over": {"x": 1}}})),
             r#"{"response":{"d":{"keep":1,"list":[2],"over":{"x":1}}}}"#
         );
+    }
+
+    #[test]
+    fn what_stays_stays_with_its_blanks() {
+        let event = r#"{ "response" : { "a" : 1 , "b" : 2 } , "z" : 3 }"#;
+        assert_eq!(set(event, json!({"a": 9})), r#"{ "response" : { "a" : 9 , "b" : 2 } , "z" : 3 }"#);
+        assert_eq!(set(event, json!({"c": "{"})), r#"{ "response" : { "a" : 1 , "b" : 2,"c":"{"} , "z" : 3 }"#);
+        assert_eq!(set(r#"{"response":{ "a" : "{" }}"#, json!({"b": 1})), r#"{"response":{ "a" : "{","b":1}}"#);
+        assert_eq!(set("{ }", json!({"b": 2})), r#"{"response":{"b":2}}"#);
+    }
+
+    #[test]
+    fn a_member_given_twice_is_written_over_twice() {
+        assert_eq!(set(r#"{"response":{"a":1,"a":2}}"#, json!({"a": 3})), r#"{"response":{"a":3,"a":3}}"#);
     }
 }

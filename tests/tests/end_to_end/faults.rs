@@ -4,11 +4,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use cognito_triggers::ledger::LedgerAdmin;
+use cognito_triggers_embedded::SqliteLedger;
 use cognito_triggers_tests::{Outcome, binary};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::kit::{House, KEY, Watched, confirmed, event, masked, sample, set, sign_up, signed_in};
+use crate::kit::{House, KEY, POOL, Watched, confirmed, event, masked, sample, set, sign_up, signed_in};
+use crate::ledger::block_on;
 
 /// A sign-up and a confirmation by somebody whose values are long enough to be found in a log.
 fn arrival() -> (String, String) {
@@ -36,7 +39,15 @@ fn what_is_no_event_is_masked_and_the_function_goes_on() {
         (arrival.replace(':', "=").into_bytes(), "not a JSON object"),
         (arrival.replace("Butterfly", "\u{1}").into_bytes(), "not a JSON object"),
         ([arrival.as_bytes(), b"\xff"].concat(), "not UTF-8"),
-        (arrival.replace("Butterfly", "?").into_bytes().into_iter().map(|b| if b == b'?' { 0xfe } else { b }).collect(), "not UTF-8"),
+        (
+            arrival
+                .replace("Butterfly", "?")
+                .into_bytes()
+                .into_iter()
+                .map(|b| if b == b'?' { 0xfe } else { b })
+                .collect(),
+            "not UTF-8",
+        ),
         ([b"\xef\xbb\xbf", arrival.as_bytes()].concat(), "not a JSON object"),
     ];
     for (body, cause) in broken {
@@ -160,7 +171,7 @@ fn a_service_that_panics_while_it_is_opened_is_masked() {
 /// Configurations that cannot be used, and what the log must name.
 const WRONG: &[(&str, &str)] = &[
     ("", "no rule of this program is switched on"),
-    ("[domain-allow-list", "triggers.toml"),
+    ("[domain-allow-list", ".toml:1: the table is not closed"),
     ("[domain-allow-list]\nallow = [\"example.com\"]\nalow = [\"example.com\"]\n", "did you mean `allow`?"),
     ("[domain-allow-lst]\nallow = [\"example.com\"]\n", "did you mean `domain-allow-list`?"),
     ("[domain-allow-list]\nallow = \"example.com\"\n", "put it in brackets"),
@@ -231,7 +242,8 @@ fn a_ledger_that_cannot_be_made_is_masked() {
     let (arrival, confirmation) = arrival();
     let house = House::new();
     fs::write(house.path().join("plain-file"), "").unwrap();
-    fs::write(house.path().join("no-database"), "not a database, but longer than its header would be: ".repeat(9)).unwrap();
+    fs::write(house.path().join("no-database"), "not a database, but longer than its header would be: ".repeat(9))
+        .unwrap();
     let theirs = house.path().join("theirs.db");
     Connection::open(&theirs).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let places = [
@@ -306,6 +318,28 @@ fn a_ledger_whose_file_was_removed_lets_nobody_pass_for_somebody_else() {
             masked(other, &function.said());
         }
     }
+}
+
+#[test]
+fn a_delivery_that_fails_stays_due_and_the_log_has_the_cause_without_the_name() {
+    let house = House::new();
+    let function = house.function("unique-nickname", "[unique-nickname]\npolicy = \"assign\"\n");
+    // The variation of a long name is a shortened one, and that of an unusual one is written in usual letters: neither is a
+    // value of the event.
+    let long = format!("{}Maximiliana-The", "Maximiliana-Theresia-".repeat(4));
+    let names = [long, "Ｐenelope  Ｐimpernel\u{200d}".to_owned()];
+    for (number, name) in names.iter().enumerate() {
+        let sub = |number: usize| format!("0d000000-0000-4000-8000-00000000000{number}");
+        function.lets_pass(&confirmed(&format!("first{number}"), name, &sub(2 * number)));
+        // Nobody of that name is in the directory.
+        let second = confirmed(&format!("second{number}"), name, &sub(2 * number + 1)).to_string();
+        function.forgives(&second, "has no such user");
+        for secret in ["maximiliana", "penelope", "pimpernel"] {
+            function.keeps_to_itself(secret);
+        }
+    }
+    let ledger = SqliteLedger::open(&house.file()).unwrap();
+    assert_eq!(block_on(ledger.deliveries(POOL)).unwrap().len(), names.len());
 }
 
 #[test]

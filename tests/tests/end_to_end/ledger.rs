@@ -7,18 +7,19 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 /// Runs a future to its end on a thread of its own kind: for the few calls a test makes itself.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// Every row of these tables, as text.
 #[track_caller]
-pub fn dump(file: &Path, tables: &[&str]) -> Vec<String> {
+pub(crate) fn dump(file: &Path, tables: &[&str]) -> Vec<String> {
     let connection = open(file);
     let mut rows = Vec::new();
     for table in tables {
-        let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3")).unwrap();
-        let columns = select.column_count();
+        let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap().column_count();
+        let order = (1..=columns).map(|column| column.to_string()).collect::<Vec<_>>().join(", ");
+        let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY {order}")).unwrap();
         let found = select.query_map([], |row| (0..columns).map(|column| row.get::<_, Value>(column)).collect());
         let found: Vec<Vec<Value>> = found.unwrap().collect::<Result<_, _>>().unwrap();
         rows.extend(found.into_iter().map(|row| format!("{table}: {row:?}")));
@@ -27,7 +28,7 @@ pub fn dump(file: &Path, tables: &[&str]) -> Vec<String> {
 }
 
 /// When every name that is held lapses.
-pub fn lapses(file: &Path) -> Vec<Option<Timestamp>> {
+pub(crate) fn lapses(file: &Path) -> Vec<Option<Timestamp>> {
     let connection = open(file);
     let mut select = connection.prepare("SELECT lapses FROM names").unwrap();
     let rows = select.query_map([], |row| row.get::<_, Option<i64>>(0)).unwrap();
@@ -36,7 +37,7 @@ pub fn lapses(file: &Path) -> Vec<Option<Timestamp>> {
 
 /// The time of this machine, to compare with what a process of its own wrote.
 #[expect(clippy::disallowed_methods, reason = "compared with the clock of another process")]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
@@ -45,7 +46,7 @@ fn open(file: &Path) -> Connection {
 }
 
 /// Every name that is held: namespace, key and owner.
-pub fn names(file: &Path) -> Vec<(String, String, String)> {
+pub(crate) fn names(file: &Path) -> Vec<(String, String, String)> {
     let connection = open(file);
     let mut select = connection.prepare("SELECT namespace, key, data FROM names").unwrap();
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))).unwrap();

@@ -2,7 +2,7 @@
 //! through real processes on one file. `TRIGGERS_ROUNDS` says how often each race is run; 20 times unless told otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, LazyLock};
 
 use cognito_triggers::ledger::{Invitation, LedgerAdmin};
 use cognito_triggers::{Directory, Dispatcher, Environment, Keys, UserStatus};
@@ -12,6 +12,7 @@ use cognito_triggers_lambda::SystemClock;
 use cognito_triggers_tests::Outcome;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::kit::{House, KEY, POOL, confirmed, set, sign_up};
@@ -41,6 +42,10 @@ async fn on_sqlite(house: &House, tables: &str) -> Vec<Arc<Dispatcher>> {
     (0..4).map(|_| open()).collect()
 }
 
+/// One runtime for all tests on DynamoDB: the clients share connections, and a connection ends with its runtime.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap());
+
 async fn on_dynamodb(ministack: &Ministack, house: &House, tables: &str) -> (Vec<Arc<Dispatcher>>, DynamoLedger) {
     let environment: Environment = [
         ("AWS_REGION", "eu-central-1"),
@@ -51,10 +56,12 @@ async fn on_dynamodb(ministack: &Ministack, house: &House, tables: &str) -> (Vec
     .into_iter()
     .collect();
     let table = format!("races-{}", cognito_triggers::random::number().unwrap());
-    let open = || DynamoLedger::open(&table, &environment, Limits::EVENT).unwrap();
+    // A tool's patience: what is raced for here is the name, not the time of one server that serves 64 at once.
+    let open = || DynamoLedger::open(&table, &environment, Limits::TOOL).unwrap();
     open().create_table().await.unwrap();
     let directory = || Arc::new(LocalDirectory::open(&house.file()).unwrap());
-    let dispatchers = (0..4).map(|_| dispatcher(tables, Arc::new(open()), directory(), Arc::new(SystemClock))).collect();
+    let dispatchers =
+        (0..4).map(|_| dispatcher(tables, Arc::new(open()), directory(), Arc::new(SystemClock))).collect();
     (dispatchers, open())
 }
 
@@ -80,7 +87,7 @@ fn exactly_one_wins(results: &[Result<(), String>], round: usize) {
     let winners = results.iter().filter(|result| result.is_ok()).count();
     assert_eq!(winners, 1, "round {round}: {results:?}");
     for text in results.iter().filter_map(|result| result.as_ref().err()) {
-        assert!(text.starts_with("This nickname is taken. How about "), "round {round}: {text}");
+        assert!(text.starts_with("This nickname is taken. A free one is "), "round {round}: {text}");
     }
 }
 
@@ -106,13 +113,15 @@ async fn of_64_who_claim_one_name_at_once_on_sqlite_exactly_one_wins() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_64_who_claim_one_name_at_once_on_dynamodb_exactly_one_wins() {
+#[test]
+fn of_64_who_claim_one_name_at_once_on_dynamodb_exactly_one_wins() {
     let (ministack, house) = (Ministack::shared(), House::new());
-    let (dispatchers, _) = on_dynamodb(&ministack, &house, REJECT).await;
-    for round in 0..rounds() {
-        exactly_one_wins(&all_at_once(&dispatchers, namesakes(round)).await, round);
-    }
+    RUNTIME.block_on(async {
+        let (dispatchers, _) = on_dynamodb(&ministack, &house, REJECT).await;
+        for round in 0..rounds() {
+            exactly_one_wins(&all_at_once(&dispatchers, namesakes(round)).await, round);
+        }
+    });
 }
 
 #[test]
@@ -131,7 +140,9 @@ fn of_64_who_claim_one_name_at_once_in_eight_processes_on_one_file_exactly_one_w
                     let own = events.iter().skip(number).step_by(PROCESSES);
                     own.map(|event| match function.invoke(event).outcome {
                         Outcome::Answer(_) => Ok(()),
-                        Outcome::Error { error_type, error_message, .. } if error_type == "Denied" => Err(error_message),
+                        Outcome::Error { error_type, error_message, .. } if error_type == "Denied" => {
+                            Err(error_message)
+                        }
                         other => panic!("round {round}: {other:?}\n{}", function.said()),
                     })
                     .collect::<Vec<_>>()
@@ -169,7 +180,8 @@ async fn of_64_who_are_confirmed_at_once_under_one_name_one_has_it_and_each_othe
         // The second time is a retry of each: nothing changes.
         let results = all_at_once(&dispatchers, arrivals.clone()).await;
         assert!(results.iter().all(Result::is_ok), "{results:?}");
-        let shown: Vec<_> = directory.list(POOL).await.unwrap().iter().map(|user| user.attributes["nickname"].clone()).collect();
+        let shown: Vec<_> =
+            directory.list(POOL).await.unwrap().iter().map(|user| user.attributes["nickname"].clone()).collect();
         let unchanged = shown.iter().filter(|name| SPELLINGS.contains(&name.as_str())).count();
         assert_eq!(unchanged, 1, "{shown:?}");
         let keys = |name: &String| unique_nickname::name::keys(name).unwrap();
@@ -240,11 +252,13 @@ async fn of_64_who_use_an_invitation_for_five_at_once_on_sqlite_exactly_five_get
     exactly_as_many_as_invited(&dispatchers, &ledger, rounds().div_ceil(4)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_64_who_use_an_invitation_for_five_at_once_on_dynamodb_exactly_five_get_in() {
+#[test]
+fn of_64_who_use_an_invitation_for_five_at_once_on_dynamodb_exactly_five_get_in() {
     let (ministack, house) = (Ministack::shared(), House::new());
-    let (dispatchers, ledger) = on_dynamodb(&ministack, &house, "[access-code]\n").await;
-    exactly_as_many_as_invited(&dispatchers, &ledger, rounds().div_ceil(4)).await;
+    RUNTIME.block_on(async {
+        let (dispatchers, ledger) = on_dynamodb(&ministack, &house, "[access-code]\n").await;
+        exactly_as_many_as_invited(&dispatchers, &ledger, rounds().div_ceil(4)).await;
+    });
 }
 
 /// One process after the other dies in the middle of its claim: what it had asked for is held by nobody or by its applicant,
@@ -253,6 +267,7 @@ async fn of_64_who_use_an_invitation_for_five_at_once_on_dynamodb_exactly_five_g
 fn a_process_killed_in_the_middle_of_a_claim_leaves_nothing_half_held() {
     let house = House::new();
     let functions: Vec<_> = (0..2).map(|_| house.function("unique-nickname", REJECT)).collect();
+    assert!(functions.iter().all(|function| function.process().wait_until_idle()), "{}", functions[0].said());
     for round in 0..rounds() {
         let events = namesakes(round);
         std::thread::scope(|scope| {
@@ -262,6 +277,7 @@ fn a_process_killed_in_the_middle_of_a_claim_leaves_nothing_half_held() {
             killed.join().unwrap();
         });
         functions[0].process().restart();
+        assert!(functions[0].process().wait_until_idle());
         let pool = format!("eu-central-1_Round{round}");
         let held = held_in(&house, &pool);
         assert!(held.is_empty() || held.len() == KEYS, "round {round}: {held:?}");
@@ -273,7 +289,7 @@ fn a_process_killed_in_the_middle_of_a_claim_leaves_nothing_half_held() {
 }
 
 /// Under how many keys the name of these tests is held.
-const KEYS: usize = 3;
+const KEYS: usize = 2;
 
 fn held_in(house: &House, pool: &str) -> Vec<String> {
     let rows = crate::ledger::dump(&house.file(), &["names"]);

@@ -107,9 +107,10 @@ async fn a_thousand_unconfirmed_sign_ups_hold_nothing_longer_than_the_reservatio
     assert_eq!((world.kept(), world.bertas()), (kept, bertas.clone()));
 
     world.clock.pass(SignedDuration::from_mins(2));
-    let honest = (0..1000).filter(|number| !matches!(number % 8, 3..=5)).step_by(7).map(|number| {
-        sign_up(&format!("honest{number}"), &format!("Ladybird {number}"))
-    });
+    let honest = (0..1000)
+        .filter(|number| !matches!(number % 8, 3..=5))
+        .step_by(7)
+        .map(|number| sign_up(&format!("honest{number}"), &format!("Ladybird {number}")));
     let results = world.sends_all(honest.collect()).await;
     assert!(results.len() > 50 && results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(world.bertas(), bertas);
@@ -118,7 +119,8 @@ async fn a_thousand_unconfirmed_sign_ups_hold_nothing_longer_than_the_reservatio
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_sign_ups_without_a_valid_code_write_nothing_at_all() {
     let world = World::new("[access-code]\n[unique-nickname]\n").await;
-    let everything = || dump(&world.house.file(), &["members", "names", "deliveries", "users", "invitations", "commits"]);
+    let everything =
+        || dump(&world.house.file(), &["members", "names", "deliveries", "users", "invitations", "commits"]);
     let before = everything();
     let mut events = a_thousand();
     for (number, event) in events.iter_mut().enumerate() {

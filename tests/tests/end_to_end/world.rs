@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::kit::KEY;
 
 /// The rules with these tables and services.
-pub fn dispatcher(
+pub(crate) fn dispatcher(
     tables: &str,
     ledger: Arc<dyn Ledger>,
     directory: Arc<dyn Directory>,
@@ -31,7 +31,7 @@ pub fn dispatcher(
 }
 
 /// Handles one event as `serve` does, a panic of a service included.
-pub async fn handle(dispatcher: &Dispatcher, event: &Value, budget: SignedDuration) -> Handled {
+pub(crate) async fn handle(dispatcher: &Dispatcher, event: &Value, budget: SignedDuration) -> Handled {
     let body = event.to_string();
     let deadline = dispatcher.services().clock.now() + budget;
     let invocation = Invocation { body: body.as_bytes(), request_id: "0badc0de-0000-4000-8000-000000000000", deadline };
@@ -43,7 +43,7 @@ pub async fn handle(dispatcher: &Dispatcher, event: &Value, budget: SignedDurati
 
 /// Handles one event with all the time it wants: an accident fails the test. `Err` with what a refused user reads.
 #[track_caller]
-pub fn judged(handled: Handled) -> Result<(), String> {
+pub(crate) fn judged(handled: Handled) -> Result<(), String> {
     assert!(handled.report.fault.is_none(), "{:?}", handled.report);
     match handled.answer {
         Ok(_) => Ok(()),
@@ -53,13 +53,13 @@ pub fn judged(handled: Handled) -> Result<(), String> {
 }
 
 /// More time than any test takes.
-pub const PLENTY: SignedDuration = SignedDuration::from_secs(120);
+pub(crate) const PLENTY: SignedDuration = SignedDuration::from_secs(120);
 
 /// A clock that goes by tokio's: in a paused runtime it stands still until everybody waits, and then leaps.
-pub struct LeapingClock(Instant);
+pub(crate) struct LeapingClock(Instant);
 
 impl LeapingClock {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Instant::now())
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cognito_triggers::{Directory, Dispatcher, Fault, Invocation, TriggerSource, UserStatus, random};
-use cognito_triggers_embedded::{LocalDirectory, LocalUser, NewUser};
+use cognito_triggers_embedded::{LocalDirectory, LocalUser, NewUser, new_user_name};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -50,11 +50,24 @@ impl TokenVersion {
     }
 }
 
+/// What users sign in with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Login {
+    /// A name each chooses.
+    #[default]
+    Name,
+    /// Their e-mail address (`UsernameAttributes: email`). Every try to sign up has another user name then, a UUID that becomes
+    /// the `sub`.
+    Email,
+}
+
 /// How a pool is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
     /// Its id, e.g. `eu-central-1_Example01`. The region is what stands before the `_`.
     pub id: String,
+    /// What users sign in with.
+    pub login: Login,
     /// The app client that people sign in with.
     pub client: String,
     /// What token generation gets.
@@ -67,7 +80,13 @@ impl PoolSettings {
     /// The usual ones for a pool of this id.
     #[must_use]
     pub fn of(id: impl Into<String>) -> Self {
-        Self { id: id.into(), client: "1example23456789".into(), tokens: TokenVersion::default(), hides_users: true }
+        Self {
+            id: id.into(),
+            login: Login::default(),
+            client: "1example23456789".into(),
+            tokens: TokenVersion::default(),
+            hides_users: true,
+        }
     }
 }
 
@@ -81,7 +100,7 @@ pub struct Applicant {
 }
 
 impl Applicant {
-    /// Under this user name.
+    /// Under this user name; where users sign in with an address, the address.
     #[must_use]
     pub fn named(user_name: impl Into<String>) -> Self {
         Self { user_name: user_name.into(), ..Self::default() }
@@ -178,7 +197,7 @@ pub struct SignedIn {
     pub claims: Value,
 }
 
-/// The pool. See the [module](self).
+/// The pool.
 #[derive(Clone)]
 pub struct LocalPool {
     settings: PoolSettings,
@@ -214,6 +233,7 @@ impl LocalPool {
     }
 
     async fn signed_up(&self, applicant: Applicant, steps: &mut Vec<Step>) -> Outcome<LocalUser> {
+        let applicant = self.received(applicant)?;
         let Applicant { user_name, mut attributes, validation_data, client_metadata } = applicant;
         let source = TriggerSource::PreSignUpSignUp;
         let call = Call::pre_sign_up(source, &user_name, &attributes, &validation_data, &client_metadata);
@@ -304,6 +324,7 @@ impl LocalPool {
     /// As [`LocalPool::sign_up`].
     pub async fn admin_create_user(&self, applicant: Applicant) -> Result<Done<LocalUser>, Fault> {
         let mut steps = Vec::new();
+        let applicant = self.received(applicant)?;
         let Applicant { user_name, attributes, validation_data, client_metadata } = applicant;
         let source = TriggerSource::PreSignUpAdminCreateUser;
         let call = Call::pre_sign_up(source, &user_name, &attributes, &validation_data, &client_metadata);
@@ -492,10 +513,26 @@ impl LocalPool {
         Ok(self.call(call, steps).await?.map(|claims| SignedIn { user, claims }))
     }
 
+    /// The applicant as the triggers get to know them.
+    fn received(&self, mut applicant: Applicant) -> Result<Applicant, Fault> {
+        if self.settings.login == Login::Email {
+            let address = std::mem::replace(&mut applicant.user_name, new_user_name()?);
+            applicant.attributes.entry("email".into()).or_insert(address);
+        }
+        Ok(applicant)
+    }
+
     async fn create(&self, user_name: &str, attributes: Strings, status: UserStatus) -> Outcome<LocalUser> {
+        let id = &self.settings.id;
+        if let (Login::Email, Some(address)) = (self.settings.login, attributes.get("email"))
+            && status != UserStatus::ExternalProvider
+            && !self.directory.with_email(id, address).await?.is_empty()
+        {
+            return Ok(Err(Refused::new("UsernameExistsException", "An account with the given email already exists.")));
+        }
         let created = self.dispatcher.services().clock.now();
         let user = NewUser { user_name: user_name.to_owned(), attributes, status, created };
-        let made = self.directory.create(&self.settings.id, user).await?;
+        let made = self.directory.create(id, user).await?;
         Ok(made.ok_or_else(|| Refused::new("UsernameExistsException", "User already exists")))
     }
 

@@ -150,7 +150,7 @@ async fn a_federated_user_takes_another_way_the_first_time() {
 }
 
 #[tokio::test]
-async fn a_refused_first_federated_confirmation_leaves_the_user_behind() {
+async fn a_refused_federated_user_is_not_created() {
     fn deny(_: &Event<PreSignUp>, _: &mut Visit<PreSignUp>) -> Answer<PreSignUp> {
         Ok(Verdict::deny("Not you"))
     }
@@ -205,6 +205,24 @@ async fn a_name_that_is_given_reaches_the_trigger_and_is_refused() {
 }
 
 #[tokio::test]
+async fn where_the_address_is_the_login_every_try_has_another_name() {
+    let (_folder, pool) = pool(|_| {});
+    let pool = LocalPool { settings: PoolSettings { login: Login::Email, ..pool.settings.clone() }, ..pool };
+    let done = pool.sign_up(Applicant::named("anna@example.com")).await.unwrap();
+    let first = event(&done.steps[0]);
+    assert_eq!(first["request"]["userAttributes"], json!({"email": "anna@example.com"}));
+    // "userName is already the UUID that becomes sub".
+    let user = done.result.unwrap();
+    assert_eq!((first["userName"].as_str(), &user.user_name), (Some(user.sub.as_str()), &user.sub));
+
+    let again = pool.sign_up(Applicant::named("Anna@example.com")).await.unwrap();
+    assert_ne!(event(&again.steps[0])["userName"], first["userName"]);
+    assert_eq!(refusal(again), "UsernameExistsException: An account with the given email already exists.");
+    assert!(pool.confirm("anna@example.com").await.unwrap().result.is_ok());
+    assert!(pool.sign_in(Credentials::of("ANNA@example.com")).await.unwrap().result.is_ok());
+}
+
+#[tokio::test]
 async fn the_profile_and_deletion_run_no_trigger() {
     let (_folder, pool) = pool(|_| {});
     pool.sign_up(anna()).await.unwrap();
@@ -225,7 +243,7 @@ async fn events_are_shaped_like_those_of_cognito() {
     steps.extend(pool.refresh("anna").await.unwrap().steps);
     steps.extend(pool.admin_create_user(Applicant::named("fay")).await.unwrap().steps);
     steps.extend(pool.federated_sign_in(Federated::at("Google", "7")).await.unwrap().steps);
-    assert_eq!(steps.len(), 13 - 1);
+    assert_eq!(steps.len(), 12);
     for step in steps {
         let event = event(&step);
         let source = TriggerSource::from(step.source.as_str());

@@ -111,8 +111,8 @@ async fn names(stage: &Stage, guide: &mut Guide<'_, '_>) -> Result<(), Problem> 
 
 /// The free name a refusal suggests.
 fn suggestion(message: &str) -> Option<String> {
-    let text = message.strip_prefix("PreSignUp failed with error This nickname is taken. How about ")?;
-    text.strip_suffix("?.").map(str::to_owned)
+    let text = message.strip_prefix("PreSignUp failed with error This nickname is taken. A free one is ")?;
+    text.strip_suffix('.').map(str::to_owned)
 }
 
 async fn confirmation(stage: &Stage, guide: &mut Guide<'_, '_>) -> Result<(), Problem> {

@@ -59,7 +59,8 @@ fn normal(text: &str, folder: &str) -> String {
     for line in text.lines() {
         let mut line = line.to_owned();
         if let Some((before, _)) = line.split_once(" µs") {
-            line = format!("{}# µs", before.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' '));
+            let name = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
+            line = format!("{name:34}# µs");
         }
         if let Some((before, after)) = line.split_once("reference ") {
             line = format!("{before}reference ########{}", after.chars().skip(8).collect::<String>());
@@ -69,7 +70,7 @@ fn normal(text: &str, folder: &str) -> String {
             line = format!("    <code>{}", &line[end..]);
         }
         for name in ["Anna", "Kim", "ＡＮＮＡ", "Аnnа"] {
-            if let Some((before, after)) = line.split_once(name) {
+            if let Some((before, after)) = line.rsplit_once(name) {
                 let digits = after.chars().take_while(char::is_ascii_digit).count();
                 line = format!("{before}{name}{}{}", "#".repeat(digits), &after[digits..]);
             }

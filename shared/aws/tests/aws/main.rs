@@ -9,7 +9,7 @@ mod dynamodb;
 mod ministack;
 mod proxy;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use cognito_triggers::Environment;
 use tokio::runtime::{Builder, Runtime};
@@ -18,7 +18,20 @@ use tokio::runtime::{Builder, Runtime};
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 
+/// Held by every test, for itself alone by the one that keeps the server busy.
+static TURN: RwLock<()> = RwLock::new(());
+
 fn run<T: Send + 'static>(test: impl Future<Output = T> + Send + 'static) -> T {
+    let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
+    on_runtime(test)
+}
+
+fn run_alone<T: Send + 'static>(test: impl Future<Output = T> + Send + 'static) -> T {
+    let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
+    on_runtime(test)
+}
+
+fn on_runtime<T: Send + 'static>(test: impl Future<Output = T> + Send + 'static) -> T {
     // A task, so that the test itself runs on the runtime's threads. Its panic is the test's.
     match RUNTIME.block_on(RUNTIME.spawn(test)) {
         Ok(result) => result,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Request, Trigger};
 use crate::attributes::{Attributes, Metadata};
-use crate::lenient;
+use crate::{lenient, raw};
 
 /// Chooses the next challenge, or ends the sign-in: with tokens or without.
 ///
@@ -221,12 +221,7 @@ fn challenges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Challeng
 }
 
 fn answer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
-    Ok(match raw.get() {
-        "null" => None,
-        quoted if quoted.starts_with('"') => serde_json::from_str(quoted).ok(),
-        other => Some(other.to_owned()),
-    })
+    Box::<RawValue>::deserialize(deserializer).map(raw::text)
 }
 
 #[cfg(test)]
