@@ -4,7 +4,7 @@ use cognito_triggers::ledger::Owner;
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Held, Hold};
 
-use crate::{Policy, UniqueNickname, own_reservations};
+use crate::{Policy, UniqueNickname};
 
 /// Holds the name that a user's profile shows, for that user and for good, or denies if it is somebody else's. It changes no
 /// profile, and does nothing where it was done before.
@@ -46,7 +46,7 @@ impl Rule<PostAuthentication> for Backfill {
         let Ok(keys) = self.0.keys(event, wish) else {
             return Ok(Verdict::deny("This name cannot be held"));
         };
-        let instead_of = own_reservations(event, visit);
+        let instead_of = self.0.own_reservations(event, visit).await?;
         let hold = Hold { keys: &keys, owner: Owner::user(sub), instead_of, until: None, note: None };
         if visit.names.hold(&hold) == Held::Taken {
             return Ok(Verdict::deny("This name is held by somebody else"));

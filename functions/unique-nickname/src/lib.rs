@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use cognito_triggers::ledger::{HeldName, Member, NameKey, Owner};
 use cognito_triggers::prelude::*;
-use cognito_triggers::{Envelope, Held, Hold, TriggerSource, random};
+use cognito_triggers::{Attributes, Envelope, Held, Hold, Keys, TriggerSource, Wants, random};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -125,7 +125,8 @@ impl Rule<PreSignUp> for UniqueNickname {
             return Err(Fault::new("there is no root key to tell applicants apart"));
         };
         let until = visit.now.checked_add(SignedDuration::from_mins(self.reservation_minutes.into()))?;
-        let hold = Hold { keys: &keys, owner, instead_of: owners.collect(), until: Some(until), note: None };
+        let note = visit.keys.user_name(event).into_iter().next().map(|name| name.to_string());
+        let hold = Hold { keys: &keys, owner, instead_of: owners.collect(), until: Some(until), note };
         if visit.names.hold(&hold) == Held::Ours || !may_refuse || self.policy == Policy::Assign {
             return Ok(Verdict::Continue);
         }
@@ -154,23 +155,26 @@ impl Rule<PostAuthentication> for UniqueNickname {
         event: &Event<PostAuthentication>,
         visit: &mut Visit<PostAuthentication>,
     ) -> Answer<PostAuthentication> {
-        let applicants = own_reservations(event, visit);
+        let applicants = self.own_reservations(event, visit).await?;
         self.settle(event, visit, applicants).await?;
         Ok(Verdict::Continue)
     }
+
+    fn wants(&self, event: &Event<PostAuthentication>, _: &Keys, wants: &mut Wants) {
+        if let Some(wish) = self.wish(event).filter(|_| !is_proven(event.attributes())) {
+            wants.names.extend(self.keys(event, wish).unwrap_or_default());
+        }
+    }
 }
 
-/// Under which names this user may be signing up right now, to take over what is reserved there. Only if the address is proven
-/// to be the user's: everybody can put somebody else's into the profile, and would take that person's name.
-fn own_reservations<T: Trigger>(event: &Event<T>, visit: &Visit<T>) -> Vec<Owner> {
-    let attributes = event.attributes();
+/// Whether the address by which applicants are told apart is known to be this user's.
+fn is_proven(attributes: &Attributes) -> bool {
     let verified = |name| attributes.find(name) == Some("true");
-    let proven = match (attributes.email(), attributes.phone_number()) {
+    match (attributes.email(), attributes.phone_number()) {
         (Some(Ok(_)), _) => verified("email_verified"),
         (_, Some(_)) => verified("phone_number_verified"),
         _ => true,
-    };
-    if proven { visit.keys.applicant(event, attributes) } else { Vec::new() }
+    }
 }
 
 impl UniqueNickname {
@@ -214,6 +218,29 @@ impl UniqueNickname {
         let all = candidates.iter().flat_map(|(_, keys)| keys).cloned().collect();
         let held = visit.ledger.held(&all, visit.now).await?;
         Ok(candidates.into_iter().find(|(_, keys)| keys.is_disjoint(&held)).map(|(variation, _)| variation))
+    }
+
+    /// As whom this user may have reserved the name, to take that over at a sign-in. Everybody can put somebody else's address
+    /// into the profile, so one that is not proven counts only if the name was reserved for the same user name: the user was
+    /// made by an administrator, and never came by PostConfirmation.
+    async fn own_reservations(
+        &self,
+        event: &Event<PostAuthentication>,
+        visit: &mut Visit<PostAuthentication>,
+    ) -> Result<Vec<Owner>, Fault> {
+        let applicants = visit.keys.applicant(event, event.attributes());
+        if is_proven(event.attributes()) {
+            return Ok(applicants);
+        }
+        let Some(keys) = self.wish(event).and_then(|wish| self.keys(event, wish).ok()) else { return Ok(Vec::new()) };
+        let own_names = visit.keys.user_name(event);
+        for key in &keys {
+            let note = visit.ledger.holding(key).await?.and_then(|holding| holding.note.as_deref());
+            if !own_names.iter().any(|name| note == Some(name.as_str())) {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(applicants)
     }
 
     /// Gives a user who exists the name the profile shows, or a variation of it, and the profile that variation. What is
@@ -310,9 +337,11 @@ impl UniqueNickname {
     /// Has the profile show the name that is held. At most once a day for one name, should the profile keep another.
     fn show<T: Trigger>(&self, event: &Event<T>, visit: &mut Visit<T>, held: &str) {
         let day = visit.now.as_second() / 86_400;
+        // The key is printed where the name itself must not be.
+        let name = visit.keys.log_name(&event.user_pool_id, held).unwrap_or_default();
         let attributes = [(self.attribute.clone(), held.to_owned())].into();
         let task = Task::UpdateAttributes { user_name: event.user_name.clone(), attributes };
-        visit.deliveries.stage(format!("unique-nickname/{held}/{day}"), task);
+        visit.deliveries.stage(format!("unique-nickname/{name}/{day}"), task);
     }
 }
 

@@ -95,6 +95,12 @@ impl Keys {
         self.owners(&[&envelope.user_pool_id, &contact])
     }
 
+    /// Somebody by user name alone: one owner per root key, the current one first.
+    #[must_use]
+    pub fn user_name(&self, envelope: &Envelope) -> Vec<Owner> {
+        self.owners(&[&envelope.user_pool_id, &format!("name:{}", envelope.user_name)])
+    }
+
     /// Who is signing up, told apart by user name as well: for what must be counted exactly where several users may share an
     /// address. User names that are UUIDs are left out, since those are new at every try.
     #[must_use]

@@ -1,6 +1,7 @@
 //! What the pool remembers of one confirmed user, and what it can switch at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,8 @@ pub struct PastCommit {
     pub at: Timestamp,
 }
 
-/// A name as it was asked for and as it is held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A name as it was asked for and as it is held. `Debug` tells only whether these are the same.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldName {
     /// What the user asked for.
     pub asked: String,
@@ -46,6 +47,12 @@ pub struct HeldName {
     pub held: String,
     /// The keys under which it is held.
     pub keys: Vec<String>,
+}
+
+impl fmt::Debug for HeldName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.asked == self.held { "HeldName(as asked)" } else { "HeldName(a variation)" })
+    }
 }
 
 /// How long a commit is remembered: longer than any retry of one call can take.

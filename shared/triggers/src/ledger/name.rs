@@ -5,8 +5,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// One key of a name in one namespace of a pool. A name that can be mistaken for others is held under several.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// One key of a name in one namespace of a pool. A name that can be mistaken for others is held under several. `Debug` shows
+/// the namespace only: a name is personal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NameKey {
     /// The pool's id.
     pub pool: String,
@@ -14,6 +15,12 @@ pub struct NameKey {
     pub namespace: String,
     /// The name in the form in which it is compared.
     pub key: String,
+}
+
+impl fmt::Debug for NameKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "NameKey({})", self.namespace)
+    }
 }
 
 /// Who holds a name or a use of an invitation.
