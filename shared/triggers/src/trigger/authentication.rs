@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gate, Request, Trigger};
+use super::{Gate, Trigger};
 use crate::attributes::{Attributes, Metadata};
 use crate::lenient;
 
@@ -38,15 +38,7 @@ pub struct PreAuthenticationRequest {
     pub user_not_found: bool,
 }
 
-impl Request for PreAuthenticationRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn validation_data(&self) -> Option<&Metadata> {
-        Some(&self.validation_data)
-    }
-}
+request!(PreAuthenticationRequest: user_attributes, validation_data);
 
 /// Cognito reads nothing from the answer.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -83,15 +75,7 @@ pub struct PostAuthenticationRequest {
     pub client_metadata: Metadata,
 }
 
-impl Request for PostAuthenticationRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(PostAuthenticationRequest: user_attributes, client_metadata);
 
 /// Cognito reads nothing from the answer.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Request, Trigger};
+use super::Trigger;
 use crate::attributes::{Attributes, Metadata};
 use crate::{lenient, raw};
 
@@ -44,15 +44,7 @@ pub struct DefineAuthChallengeRequest {
     pub user_not_found: bool,
 }
 
-impl Request for DefineAuthChallengeRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(DefineAuthChallengeRequest: user_attributes, client_metadata);
 
 /// How one challenge ended. An entry that cannot be read counts as one that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -117,15 +109,7 @@ pub struct CreateAuthChallengeRequest {
     pub user_not_found: bool,
 }
 
-impl Request for CreateAuthChallengeRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(CreateAuthChallengeRequest: user_attributes, client_metadata);
 
 /// The question and its answer. `Debug` shows the names of the parameters only.
 #[derive(Clone, Default, Serialize)]
@@ -185,15 +169,7 @@ pub struct VerifyAuthChallengeResponseRequest {
     pub user_not_found: bool,
 }
 
-impl Request for VerifyAuthChallengeResponseRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(VerifyAuthChallengeResponseRequest: user_attributes, client_metadata);
 
 /// Whether the answer was right.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Request, Trigger};
+use super::Trigger;
 use crate::attributes::{Attributes, Metadata};
 use crate::lenient;
 
@@ -43,15 +43,7 @@ pub struct CustomMessageRequest {
     pub client_metadata: Metadata,
 }
 
-impl Request for CustomMessageRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(CustomMessageRequest: user_attributes, client_metadata);
 
 /// The words. Letters, marks, numbers, punctuation, symbols and blanks only: a zero-width joiner makes the client's call
 /// fail. Needs the placeholder; for a user an administrator created also that of the name, or the pool's own words are
@@ -127,15 +119,7 @@ pub struct CustomSenderRequest {
     pub client_metadata: Metadata,
 }
 
-impl Request for CustomSenderRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(CustomSenderRequest: user_attributes, client_metadata);
 
 /// Nobody reads the answer.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::challenge::Names;
-use super::{Gate, Request, Trigger};
+use super::{Gate, Trigger};
 use crate::attributes::{Attributes, Metadata};
 use crate::lenient;
 
@@ -45,19 +45,7 @@ pub struct UserMigrationRequest {
     pub client_metadata: Metadata,
 }
 
-impl Request for UserMigrationRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-
-    fn validation_data(&self) -> Option<&Metadata> {
-        Some(&self.validation_data)
-    }
-}
+request!(UserMigrationRequest: user_attributes, client_metadata, validation_data);
 
 /// The user to create. `Debug` shows the attributes' names only.
 #[derive(Clone, Default, Serialize)]

@@ -5,6 +5,17 @@ use serde::de::DeserializeOwned;
 
 use crate::attributes::{Attributes, Metadata};
 
+/// Says which fields of a request are what [`Request`] asks for, by the same names.
+macro_rules! request {
+    ($request:ty: $($part:ident),+) => {
+        impl crate::Request for $request {
+            $(fn $part(&self) -> Option<&Attributes> {
+                Some(&self.$part)
+            })+
+        }
+    };
+}
+
 mod authentication;
 mod challenge;
 mod federation;

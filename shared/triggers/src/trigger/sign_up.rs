@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gate, Request, Trigger};
+use super::{Gate, Trigger};
 use crate::attributes::{Attributes, Metadata};
 use crate::lenient;
 
@@ -36,19 +36,7 @@ pub struct PreSignUpRequest {
     pub client_metadata: Metadata,
 }
 
-impl Request for PreSignUpRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-
-    fn validation_data(&self) -> Option<&Metadata> {
-        Some(&self.validation_data)
-    }
-}
+request!(PreSignUpRequest: user_attributes, client_metadata, validation_data);
 
 /// What may be answered. Ignored for users created by an administrator.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -93,15 +81,7 @@ pub struct PostConfirmationRequest {
     pub client_metadata: Metadata,
 }
 
-impl Request for PostConfirmationRequest {
-    fn user_attributes(&self) -> Option<&Attributes> {
-        Some(&self.user_attributes)
-    }
-
-    fn client_metadata(&self) -> Option<&Metadata> {
-        Some(&self.client_metadata)
-    }
-}
+request!(PostConfirmationRequest: user_attributes, client_metadata);
 
 /// Cognito reads nothing from the answer.
 #[derive(Clone, Debug, Default, Serialize)]
