@@ -59,6 +59,8 @@ pub(crate) enum End<T: Trigger> {
 /// What happened on the way.
 #[derive(Default)]
 pub(crate) struct Trace {
+    /// A fault at the commit that was passed over, since only rules asked for it whose faults are.
+    pub(crate) passed_over: Option<Fault>,
     pub(crate) steps: Vec<Step>,
     pub(crate) calls: Calls,
     pub(crate) attempts: u32,
@@ -110,7 +112,8 @@ impl<T: Trigger> Chain<T> {
                 now: services.clock.now(),
                 deadline,
             };
-            let stopped = self.ask(event, &mut visit, trace).await;
+            let mut binding = false;
+            let stopped = self.ask(event, &mut visit, trace, &mut binding).await;
             trace.calls = visit.ledger.calls;
             if let Some(end) = stopped {
                 return end;
@@ -120,12 +123,12 @@ impl<T: Trigger> Chain<T> {
             let change = match change {
                 Ok(None) => return End::Passed(visit.response, Vec::new()),
                 Ok(Some(change)) => change,
-                Err(fault) => return End::Faulted { rule: None, fault },
+                Err(fault) => return Self::uncommitted(fault, binding, visit.response, trace),
             };
             if deadline.duration_since(services.clock.now()) < COMMIT {
                 let kind = if trace.attempts > 1 { FaultKind::Contention } else { FaultKind::Timeout };
                 let fault = Fault::of(kind, format!("no time left to commit at attempt {}", trace.attempts));
-                return End::Faulted { rule: None, fault };
+                return Self::uncommitted(fault, binding, visit.response, trace);
             }
             trace.calls.writes += 1;
             visit.ledger.calls.writes += 1;
@@ -136,9 +139,19 @@ impl<T: Trigger> Chain<T> {
                     taken.extend(moved.taken.iter().cloned());
                     page = visit.ledger.refreshed(moved);
                 }
-                Err(fault) => return End::Faulted { rule: None, fault },
+                Err(fault) => return Self::uncommitted(fault, binding, visit.response, trace),
             }
         }
+    }
+
+    /// What a fault at the commit means: what a rule that binds wanted written is not, so nobody gets past; upkeep that was not
+    /// written costs nobody anything.
+    fn uncommitted(fault: Fault, binding: bool, response: T::Response, trace: &mut Trace) -> End<T> {
+        if binding {
+            return End::Faulted { rule: None, fault };
+        }
+        trace.passed_over = Some(fault);
+        End::Passed(response, Vec::new())
     }
 
     fn wants(&self, event: &Event<T>, keys: &Keys) -> Result<Wants, (&'static str, Fault)> {
@@ -157,12 +170,21 @@ impl<T: Trigger> Chain<T> {
         Ok(wants)
     }
 
-    /// Asks every rule once. Answers an end if it is one already.
-    async fn ask(&self, event: &Event<T>, visit: &mut Visit<T>, trace: &mut Trace) -> Option<End<T>> {
+    /// Asks every rule once. Answers an end if it is one already, and otherwise whether a rule whose faults are not passed over
+    /// wants something written.
+    async fn ask(
+        &self,
+        event: &Event<T>,
+        visit: &mut Visit<T>,
+        trace: &mut Trace,
+        binding: &mut bool,
+    ) -> Option<End<T>> {
+        let mixed = self.links.iter().any(|link| link.on_fault == OnFault::Continue);
+        *binding = !mixed;
         trace.steps.reserve(self.links.len());
         for link in &self.links {
             // A rule whose fault is passed over must leave nothing behind.
-            let before = (link.on_fault == OnFault::Continue).then(|| visit.clone());
+            let before = mixed.then(|| visit.clone());
             let started = Instant::now();
             // Called within the future: a rule that is no `async fn` may panic before it has made its own.
             let asked = async { link.rule.apply(event, visit).await };
@@ -171,12 +193,16 @@ impl<T: Trigger> Chain<T> {
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             let mut step = |verdict| trace.steps.push(Step { rule: link.name, verdict, micros });
             match answer {
-                Ok(Verdict::Continue) => step(StepVerdict::Continue),
+                Ok(Verdict::Continue) => {
+                    step(StepVerdict::Continue);
+                    let binds = link.on_fault == OnFault::Deny;
+                    *binding |= binds && before.is_some_and(|before| visit.wants_more_than(&before));
+                }
                 Ok(Verdict::Deny(denial)) => {
                     step(StepVerdict::Deny);
                     return Some(End::Denied { rule: link.name, denial });
                 }
-                Err(fault) => match before {
+                Err(fault) => match before.filter(|_| link.on_fault == OnFault::Continue) {
                     Some(before) => {
                         step(StepVerdict::Fault(fault.kind(), fault.causes()));
                         let Visit { ledger, .. } = std::mem::replace(visit, before);
@@ -480,6 +506,33 @@ mod tests {
         let (end, trace) = bench.run(&one_who_holds(), 4_000);
         assert_eq!(fault(end), (None, FaultKind::Contention, "no time left to commit at attempt 5".into()));
         assert_eq!((trace.attempts, trace.calls.writes, ledger.1.load(Ordering::Relaxed)), (5, 4, 4));
+    }
+
+    #[test]
+    fn upkeep_that_cannot_be_written_stops_only_who_depends_on_it() {
+        let counts = |key: &'static str| {
+            asks::<PostAuthentication, _>(move |visit| {
+                Box::pin(async move {
+                    visit.ledger.member().await?.other.insert("count".into(), json!(key));
+                    Ok(Verdict::Continue)
+                })
+            })
+        };
+        let looks = || asks::<PostAuthentication, _>(|_| Box::pin(async { Ok(Verdict::Continue) }));
+        let run = |chain: &Chain<PostAuthentication>| {
+            let mut bench = bench();
+            bench.services.ledger = Arc::new(Restless(Arc::clone(&bench.clock), AtomicU32::new(0)));
+            bench.run(chain, 4_000)
+        };
+        let mut chain = Chain::new();
+        chain.push("gate", OnFault::Deny, true, looks());
+        chain.push("upkeep", OnFault::Continue, true, counts("upkeep"));
+        let (end, trace) = run(&chain);
+        assert_eq!(response(end), json!({}));
+        assert_eq!(trace.passed_over.map(|fault| fault.kind()), Some(FaultKind::Contention));
+        // Even a change of what upkeep has changed already.
+        chain.push("binds", OnFault::Deny, true, counts("binds"));
+        assert_eq!(fault(run(&chain).0).1, FaultKind::Contention);
     }
 
     #[test]

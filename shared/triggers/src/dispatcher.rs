@@ -238,6 +238,7 @@ impl<T: Trigger> AnyChain for Chain<T> {
                 End::Passed(response, deliveries) => {
                     report.outcome = Outcome::Passed;
                     report.deliveries.staged = deliveries.len();
+                    report.fault = trace.passed_over.map(|fault| (fault.kind(), fault.causes()));
                     if T::DELIVERS && !deliveries.is_empty() {
                         let carried = courier::carry_out(&deliveries, services, report);
                         if in_time(services, deadline, carried).await.is_none() {

@@ -201,6 +201,15 @@ impl Page {
         self.consumed = before.consumed;
     }
 
+    /// What was changed of the state that was read: for comparing before and after a rule.
+    fn changes(&self) -> (Option<&Member>, Vec<(&InvitationKey, &Invitation)>, usize) {
+        let member =
+            (self.reading.member.as_ref().unwrap_or(&Member::default()) != &self.member).then_some(&self.member);
+        let differs =
+            |(key, invitation): &(&InvitationKey, &Invitation)| self.reading.invitations.get(*key) != Some(*invitation);
+        (member, self.invitations.iter().filter(differs).collect(), self.consumed.len())
+    }
+
     fn changed_member(&self, marks: &BTreeMap<String, Timestamp>) -> Option<Member> {
         self.wants.sub.as_ref()?;
         let before = self.reading.member.clone().unwrap_or_default();
@@ -300,6 +309,13 @@ impl Deliveries {
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
 impl<T: Trigger> Visit<T> {
+    /// Whether anything more is to be written than at an earlier moment of the same visit.
+    pub(crate) fn wants_more_than(&self, before: &Self) -> bool {
+        self.names.changes.len() != before.names.changes.len()
+            || self.deliveries.0.len() != before.deliveries.0.len()
+            || self.ledger.changes() != before.ledger.changes()
+    }
+
     /// Everything this visit wants written, if there is anything.
     ///
     /// What was staged is marked at the member, so that the member is read now if no rule asked for it.
