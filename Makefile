@@ -58,7 +58,7 @@ soak: tools-test ## Run what happens at once on the ledgers ROUNDS (1000) times 
 	TRIGGERS_ROUNDS=$(ROUNDS) $(CARGO) test --locked $(FEATURES) --test end_to_end races::
 
 bench: ## Measure, beside the reference each figure is compared with; counts instructions too if valgrind is there
-	$(CARGO) bench --locked --package cognito-triggers-bench --bench handling -- --check 3
+	$(CARGO) bench --locked --package cognito-triggers-bench --features instructions --bench handling -- --check 3
 	@if command -v valgrind >/dev/null; then \
 	    tools/install gungraun-runner; \
 	    PATH=$(call TOOL,gungraun-runner):$$PATH $(CARGO) bench --locked --package cognito-triggers-bench --features instructions --bench instructions; \
@@ -70,7 +70,7 @@ bench: ## Measure, beside the reference each figure is compared with; counts ins
 	printf '[domain-allow-list]\nallow = ["example.com"]\n' > "$(CARGO_TARGET_DIR)/bench.toml"
 	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/domain-allow-list" \
 	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench.toml" --event tests/events/PreSignUp_SignUp.json \
-	    --check 1.15 --check-memory 4096
+	    --rounds 300 --check 1.15 --check-memory 4096
 
 lint: ## Check formatting and run clippy, warnings denied
 	$(CARGO) fmt --all --check
