@@ -5,6 +5,7 @@
 //! `cold-start target/release/domain-allow-list --env TRIGGERS_CONFIG=$PWD/triggers.toml --event event.json --check 1.15`
 
 use clap::Parser;
+use cognito_triggers_bench::median;
 use cognito_triggers_tests::{Function, Outcome, binary};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -144,11 +145,6 @@ impl Contestant {
             peak_kb: self.starts.iter().map(|start| start.peak_kb).max().unwrap_or_default(),
         })
     }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 fn table(rows: &[Row]) -> String {

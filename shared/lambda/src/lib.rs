@@ -105,7 +105,8 @@ pub fn serve<R: RuleSet>(adapters: Adapters) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        // Not `build()`, which links tokio's multi-threaded runtime too, and with it libm: that is a twentieth of a cold start.
+        // Not `build()`: it links tokio's multi-threaded runtime too, and with that libm, which costs a twentieth of a cold
+        // start. See docs/benchmarks.md.
         let tokio = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
         tokio.block_on(async {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
