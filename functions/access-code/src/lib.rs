@@ -10,8 +10,13 @@
 //!
 //! A use of an invitation is reserved when somebody signs up and consumed when the user is confirmed. A reservation lapses, so
 //! somebody who never confirms uses nothing up; and it belongs to the applicant, so a retry takes no second one. An applicant
-//! is told by e-mail address (or phone number) and user name; where users sign in with an address, by the address alone.
+//! is told by e-mail address, phone number and user name; where users sign in with an address, by the addresses alone.
 //! Someone who tries again under another user name therefore takes a second use until the first lapses.
+//!
+//! Nobody is let in beyond the maximum as long as everybody confirms within the reservation. Who confirms later, when
+//! everything has been given to others, is in all the same, since after confirmation nobody can be refused; that user is
+//! counted, and the list says e.g. `6 of 5`. Where that must not happen, make the reservation longer than a sign-up stays
+//! unconfirmed.
 //!
 //! What it does not do: count tries. An invitation has 128 random bits and cannot be guessed; a static code can, so make it
 //! long, and let AWS WAF limit the rate of sign-ups.
@@ -48,6 +53,10 @@ pub struct AccessCode {
     /// How long a use is kept for somebody who signed up and is not confirmed yet, in minutes: 1 to 43200 (30 days).
     #[serde(default = "an_hour")]
     reservation_minutes: u32,
+    /// Whether users of the pool choose their user names. Set it where they do and several may share an address: then a name
+    /// in the form of a UUID, which elsewhere Cognito makes up anew at every try, tells applicants apart as any other does.
+    #[serde(default)]
+    chosen_user_names: bool,
     /// Whether users who sign up themselves need a code.
     #[serde(default = "yes")]
     self_sign_up: bool,
@@ -123,7 +132,7 @@ impl Rule<PreSignUp> for Gatekeeper {
     fn wants(&self, event: &Event<PreSignUp>, keys: &Keys, wants: &mut Wants) {
         if let Some(code) = self.invitation_code(event) {
             wants.invitations.extend(keys.invitation(&event.user_pool_id, &code));
-            wants.names.extend(notes(event, event.attributes(), keys).map(|(key, _)| key));
+            wants.names.extend(self.notes(event, event.attributes(), keys).into_iter().map(|(key, _)| key));
         }
     }
 
@@ -145,7 +154,7 @@ impl Rule<PreSignUp> for Gatekeeper {
 impl Rule<PostConfirmation> for Gatekeeper {
     fn wants(&self, event: &Event<PostConfirmation>, keys: &Keys, wants: &mut Wants) {
         if is_first(event) {
-            wants.names.extend(notes(event, event.attributes(), keys).map(|(key, _)| key));
+            wants.names.extend(self.notes(event, event.attributes(), keys).into_iter().map(|(key, _)| key));
         }
     }
 
@@ -156,14 +165,15 @@ impl Rule<PostConfirmation> for Gatekeeper {
         visit: &mut Visit<PostConfirmation>,
     ) -> Answer<PostConfirmation> {
         let Some(sub) = event.sub().filter(|_| is_first(event)) else { return Ok(Verdict::Continue) };
-        for (key, _) in notes(event, event.attributes(), &visit.keys) {
-            let Some(holding) = visit.ledger.holding(&key).await?.cloned() else { continue };
-            if let Some(hash) = holding.note {
+        let notes = self.notes(event, event.attributes(), &visit.keys);
+        for (key, _) in &notes {
+            // The note stays until it lapses: should somebody else be confirmed as the same applicant, that one counts, too.
+            let note = visit.ledger.holding(key).await?.and_then(|holding| holding.note.clone());
+            if let Some(hash) = note {
                 let invitation = InvitationKey { pool: event.user_pool_id.clone(), hash };
-                let applicants = visit.keys.exact_applicant(event, event.attributes());
+                let applicants = notes.iter().map(|(_, applicant)| applicant.clone()).collect();
                 visit.ledger.consume_invitation(invitation, applicants, Owner::user(sub));
             }
-            visit.names.release([key], &[holding.owner]);
         }
         Ok(Verdict::Continue)
     }
@@ -201,10 +211,21 @@ impl Gatekeeper {
         self.codes.iter().fold(Choice::from(0), |found, known| found | known.ct_eq(&hash)).into()
     }
 
+    /// Where it is noted which invitation an applicant used, and the applicant: one per root key.
+    fn notes(&self, envelope: &Envelope, attributes: &Attributes, keys: &Keys) -> Vec<(NameKey, Owner)> {
+        let note = |applicant: Owner| {
+            let key = applicant.as_str().to_owned();
+            let pool = envelope.user_pool_id.clone();
+            (NameKey { pool, namespace: "invitation-of".into(), key }, applicant)
+        };
+        let applicants = keys.exact_applicant(envelope, attributes, self.settings.chosen_user_names);
+        applicants.into_iter().map(note).collect()
+    }
+
     async fn reserve(&self, event: &Event<PreSignUp>, visit: &mut Visit<PreSignUp>, code: &str) -> Answer<PreSignUp> {
         let now = visit.now;
         let until = now.checked_add(SignedDuration::from_mins(self.settings.reservation_minutes.into()))?;
-        let notes: Vec<_> = notes(event, event.attributes(), &visit.keys).collect();
+        let notes = self.notes(event, event.attributes(), &visit.keys);
         let mut earlier = Vec::new();
         for (key, _) in &notes {
             earlier.extend(visit.ledger.holding(key).await?.map(|holding| holding.owner.clone()));
@@ -242,15 +263,6 @@ impl Gatekeeper {
 /// Whether a sign-up is being confirmed, not a new password.
 fn is_first(event: &Event<PostConfirmation>) -> bool {
     event.source != TriggerSource::PostConfirmationConfirmForgotPassword
-}
-
-/// Where it is noted which invitation an applicant used, and the applicant: one per root key.
-fn notes(envelope: &Envelope, attributes: &Attributes, keys: &Keys) -> impl Iterator<Item = (NameKey, Owner)> {
-    let pool = envelope.user_pool_id.clone();
-    keys.exact_applicant(envelope, attributes).into_iter().map(move |applicant| {
-        let key = NameKey { pool: pool.clone(), namespace: "invitation-of".into(), key: applicant.as_str().to_owned() };
-        (key, applicant)
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::*;
 struct Door {
     trial: Trial<Gatekeeper>,
     ledger: Arc<MemoryLedger>,
+    invitation: String,
 }
 
 fn settings(toml: &str) -> AccessCode {
@@ -21,7 +22,7 @@ fn door(settings: AccessCode) -> Door {
     let ledger = Arc::new(MemoryLedger::default());
     let trial = Trial::of(Gatekeeper { codes, settings });
     let trial = trial.with(|services| cognito_triggers::Services { ledger: Arc::clone(&ledger) as _, ..services });
-    Door { trial, ledger }
+    Door { trial, ledger, invitation: String::new() }
 }
 
 impl Door {
@@ -170,9 +171,9 @@ fn somebody_who_never_confirms_uses_nothing_up() {
     door.trial.pass(SignedDuration::from_mins(10));
     assert_eq!(door.sign_up("bela@example.com", &code), Verdict::Continue);
     door.confirm("bela@example.com", "sub-of-bela");
-    // Anna confirms late: the user is confirmed whatever the Lambda answers, but the count stays what it was.
+    // Anna confirms late: the user is confirmed whatever the Lambda answers, and so is counted.
     door.confirm("anna@example.com", "sub-of-anna");
-    assert_eq!(door.counts(), (1, 0));
+    assert_eq!(door.counts(), (2, 0));
 }
 
 #[test]
@@ -207,6 +208,31 @@ fn users_with_names_of_their_own_are_counted_one_by_one_though_they_share_an_add
     let named = |name: &str| applicant("family@example.com", &code).with_value(&["userName"], name);
     assert_eq!(door.trial.sees(named("anna")), Verdict::Continue);
     assert_eq!(door.trial.sees(named("bela")), denied(USED_UP));
+}
+
+#[test]
+fn names_that_look_made_up_share_a_use_unless_users_choose_their_names() {
+    let confirm = |door: &Door, number: u32| {
+        let name = format!("0000000{number}-0000-4000-8000-000000000000");
+        let verdict =
+            door.trial.sees(applicant("family@example.com", &door.invitation).with_value(&["userName"], name.as_str()));
+        let confirmed = Event::<PostConfirmation>::sample().with("email", "family@example.com");
+        let confirmed = confirmed.with("sub", name.as_str()).with_value(&["userName"], name.as_str());
+        (verdict, confirmed)
+    };
+    let mut door = door(settings(""));
+    door.invitation = door.invitation(1);
+    let (first, second) = (confirm(&door, 1), confirm(&door, 2));
+    assert_eq!((first.0, second.0), (Verdict::Continue, Verdict::Continue));
+    for confirmed in [first.1, second.1] {
+        assert_eq!(door.trial.sees(confirmed), Verdict::Continue);
+    }
+    assert_eq!(door.counts(), (2, 0), "whoever is in is counted");
+
+    let mut door = self::door(settings("chosen-user-names = true"));
+    door.invitation = door.invitation(1);
+    assert_eq!(confirm(&door, 1).0, Verdict::Continue);
+    assert_eq!(confirm(&door, 2).0, denied(USED_UP));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! ```toml
 //! [domain-allow-list]
 //! allow   = ["example.com", "*.example.org"]
-//! deny    = ["contractors.example.org"]
+//! deny    = ["contractors.example.org", "*.contractors.example.org"]
 //! message = "Please sign up with your company address"
 //! ```
 //!
@@ -35,6 +35,10 @@ pub struct DomainAllowList {
     /// What a refused user reads.
     #[serde(default = "closed")]
     message: String,
+    /// Whether a user name that is an address counts where there is no `email`. Switch it off where users choose their names:
+    /// nobody proves to own an address that is only a name.
+    #[serde(default = "yes")]
+    user_name: bool,
     /// Whether users who sign up themselves are checked.
     #[serde(default = "yes")]
     self_sign_up: bool,
@@ -103,7 +107,7 @@ impl Rule<PostAuthentication> for DomainAllowList {
 
 impl DomainAllowList {
     fn judge<T: Gate>(&self, event: &Event<T>) -> Verdict<T> {
-        let Some(address) = address(event) else { return Verdict::deny(MISSING) };
+        let Some(address) = self.address(event) else { return Verdict::deny(MISSING) };
         let Ok(address) = address else { return Verdict::deny(UNREADABLE) };
         match domains::decide(self.allow.as_ref().unwrap_or(&Patterns::default()), &self.deny, address.domain()) {
             Decision::Allowed => Verdict::Continue,
@@ -111,17 +115,17 @@ impl DomainAllowList {
             Decision::Unreadable => Verdict::deny(UNREADABLE),
         }
     }
-}
 
-/// The address of the user: the attribute, else the user name where people sign in with one. A federated user's name is made
-/// by the other provider (`ADFS_anna@example.com`) and proves nothing.
-fn address<T: Trigger>(event: &Event<T>) -> Option<Result<EmailAddress, cognito_triggers::NotAnAddress>> {
-    let federated =
-        event.source == TriggerSource::PreSignUpExternalProvider || !event.attributes().identities().is_empty();
-    event.attributes().email().or_else(|| {
-        let is_address = !federated && event.user_name.contains('@');
-        is_address.then(|| event.user_name.parse())
-    })
+    /// The address of the user: the attribute, else the user name where people sign in with one. A federated user's name is made
+    /// by the other provider (`ADFS_anna@example.com`) and proves nothing.
+    fn address<T: Trigger>(&self, event: &Event<T>) -> Option<Result<EmailAddress, cognito_triggers::NotAnAddress>> {
+        let federated =
+            event.source == TriggerSource::PreSignUpExternalProvider || !event.attributes().identities().is_empty();
+        event.attributes().email().or_else(|| {
+            let is_address = self.user_name && !federated && event.user_name.contains('@');
+            is_address.then(|| event.user_name.parse())
+        })
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +138,7 @@ mod tests {
             allow: (!allow.is_empty()).then(|| patterns(allow)),
             deny: patterns(deny),
             message: closed(),
+            user_name: true,
             self_sign_up: true,
             admin_created: true,
             federated: true,
@@ -221,6 +226,8 @@ mod tests {
         };
         let own = named(&TriggerSource::PreSignUpSignUp, "anna@example.com");
         assert_eq!(trial.sees(own), Verdict::Continue);
+        let strict = Trial::of(DomainAllowList { user_name: false, ..rule(&["example.com"], &[]) });
+        assert_eq!(strict.sees(named(&TriggerSource::PreSignUpSignUp, "anna@example.com")), denied(MISSING));
         // "userName = <Provider>_<idpUserId>": made by the other provider.
         let others = named(&TriggerSource::PreSignUpExternalProvider, "ADFS_anna@example.com");
         assert_eq!(trial.sees(others), denied(MISSING));

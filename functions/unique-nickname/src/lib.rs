@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use cognito_triggers::ledger::{HeldName, Member, NameKey, Owner};
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Attributes, Envelope, Held, Hold, Keys, TriggerSource, Wants, random};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -143,9 +143,13 @@ impl Rule<PostConfirmation> for UniqueNickname {
         event: &Event<PostConfirmation>,
         visit: &mut Visit<PostConfirmation>,
     ) -> Answer<PostConfirmation> {
-        let applicants = visit.keys.applicant(event, event.attributes());
+        let applicants = self.own_reservations(event, visit).await?;
         self.settle(event, visit, applicants).await?;
         Ok(Verdict::Continue)
+    }
+
+    fn wants(&self, event: &Event<PostConfirmation>, _: &Keys, wants: &mut Wants) {
+        self.want_names(event, wants);
     }
 }
 
@@ -161,9 +165,7 @@ impl Rule<PostAuthentication> for UniqueNickname {
     }
 
     fn wants(&self, event: &Event<PostAuthentication>, _: &Keys, wants: &mut Wants) {
-        if let Some(wish) = self.wish(event).filter(|_| !is_proven(event.attributes())) {
-            wants.names.extend(self.keys(event, wish).unwrap_or_default());
-        }
+        self.want_names(event, wants);
     }
 }
 
@@ -220,14 +222,17 @@ impl UniqueNickname {
         Ok(candidates.into_iter().find(|(_, keys)| keys.is_disjoint(&held)).map(|(variation, _)| variation))
     }
 
-    /// As whom this user may have reserved the name, to take that over at a sign-in. Everybody can put somebody else's address
-    /// into the profile, so one that is not proven counts only if the name was reserved for the same user name: the user was
-    /// made by an administrator, and never came by PostConfirmation.
-    async fn own_reservations(
-        &self,
-        event: &Event<PostAuthentication>,
-        visit: &mut Visit<PostAuthentication>,
-    ) -> Result<Vec<Owner>, Fault> {
+    /// What [`own_reservations`](Self::own_reservations) will read.
+    fn want_names<T: Trigger>(&self, event: &Event<T>, wants: &mut Wants) {
+        if let Some(wish) = self.wish(event).filter(|_| !is_proven(event.attributes())) {
+            wants.names.extend(self.keys(event, wish).unwrap_or_default());
+        }
+    }
+
+    /// As whom this user may have reserved the name, to take that over. Everybody can put somebody else's address into the
+    /// profile and be confirmed by telephone or by an administrator, so one that is not proven counts only if the name was
+    /// reserved for the same user name.
+    async fn own_reservations<T: Trigger>(&self, event: &Event<T>, visit: &mut Visit<T>) -> Result<Vec<Owner>, Fault> {
         let applicants = visit.keys.applicant(event, event.attributes());
         if is_proven(event.attributes()) {
             return Ok(applicants);
@@ -277,8 +282,7 @@ impl UniqueNickname {
         }
         // The wish is somebody else's, or cannot be held. Who has a variation of it already keeps that one.
         if let Some(known) = known.filter(|known| known.asked == wish) {
-            self.show(event, visit, &known.held);
-            return Ok(());
+            return self.show(event, visit, &known.held).await;
         }
         // The wish was taken under three keys at most; from then on every key in vain is one of a variation.
         let tries = u32::try_from(visit.names.tries() / 4).unwrap_or(u32::MAX);
@@ -288,8 +292,7 @@ impl UniqueNickname {
             return Err(Fault::new("no variation of the name is free"));
         }
         self.keep(event, visit, wish, &variation, keys).await?;
-        self.show(event, visit, &variation);
-        Ok(())
+        self.show(event, visit, &variation).await
     }
 
     /// Notes what the user holds from now on, and gives back what the user held before.
@@ -335,13 +338,19 @@ impl UniqueNickname {
     }
 
     /// Has the profile show the name that is held. At most once a day for one name, should the profile keep another.
-    fn show<T: Trigger>(&self, event: &Event<T>, visit: &mut Visit<T>, held: &str) {
+    async fn show<T: Trigger>(&self, event: &Event<T>, visit: &mut Visit<T>, held: &str) -> Result<(), Fault> {
         let day = visit.now.as_second() / 86_400;
         // The key is printed where the name itself must not be.
         let name = visit.keys.log_name(&event.user_pool_id, held).unwrap_or_default();
         let attributes = [(self.attribute.clone(), held.to_owned())].into();
         let task = Task::UpdateAttributes { user_name: event.user_name.clone(), attributes };
         visit.deliveries.stage(format!("unique-nickname/{name}/{day}"), task);
+        // What was shown on days gone by need not be remembered.
+        let now = visit.now;
+        let is_old = |at: &Timestamp| now.duration_since(*at) > SignedDuration::from_hours(48);
+        let marks = &mut visit.ledger.member().await?.marks;
+        marks.retain(|key, at| !(key.starts_with("unique-nickname/") && is_old(at)));
+        Ok(())
     }
 }
 

@@ -76,6 +76,10 @@ pub enum Unusable {
 ///
 /// [`Unusable`], with a sentence for the user.
 pub fn keys(nickname: &str) -> Result<NameKeys, Unusable> {
+    // Ten times what Cognito lets into an attribute; what follows is dear for long texts.
+    if nickname.len() > 20_480 {
+        return Err(Unusable::TooLong);
+    }
     let name = spaced(nickname)?;
     if name.chars().count() > LONGEST {
         return Err(Unusable::TooLong);
@@ -115,6 +119,8 @@ pub fn keys(nickname: &str) -> Result<NameKeys, Unusable> {
 /// there.
 #[must_use]
 pub fn variation(nickname: &str, digits: u32, random: u32) -> String {
+    // Far more than is kept of it; what follows is dear for long texts.
+    let nickname: &str = &nickname.trim().chars().take(4 * LONGEST).collect::<String>();
     let name: String = nickname.nfc().filter(|c| is_ignored(*c) || is_admitted(*c)).collect();
     let name: Vec<char> = name.trim().chars().collect();
     let original = keys(nickname).ok();

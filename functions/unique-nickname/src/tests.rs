@@ -203,6 +203,12 @@ fn nobody_takes_a_reservation_by_putting_an_address_into_the_profile() {
         event.with("phone_number_verified", "true")
     };
     assert!(given(&pool, &stranger("false")).is_some());
+    // Nor by being confirmed by telephone, at sign-up or after a forgotten password.
+    for source in [TriggerSource::PostConfirmationConfirmSignUp, TriggerSource::PostConfirmationConfirmForgotPassword] {
+        let event = Event::<PostConfirmation>::sample_of(&source).with("sub", format!("sub-of-mallory-{source}"));
+        let event = event.with("email", "anna@example.com").with("email_verified", "false").with("nickname", "Anni");
+        assert!(given(&pool, &event.with_value(&["userName"], "mallory")).is_some(), "{source}");
+    }
     assert_eq!(given(&pool, &confirmed("anna", "Anni")), None);
 }
 
@@ -214,6 +220,15 @@ fn a_user_an_administrator_made_keeps_the_name_that_was_reserved_then() {
     assert_eq!(pool.sees(created), Verdict::Continue);
     let first = sign_in("fay", "Fay").with("email_verified", "false");
     let seen = pool.handles(&first);
+    assert_eq!((seen.deliveries, seen.calls.reads, seen.calls.writes), (Vec::new(), 1, 1));
+}
+
+#[test]
+fn a_user_whose_address_is_not_proven_keeps_the_name_that_was_reserved_under_the_same_user_name() {
+    let pool = pool("");
+    assert_eq!(pool.sees(sign_up("anna@example.com", "Anni").with_value(&["userName"], "anna")), Verdict::Continue);
+    // "email_verified": "false" where an administrator confirms from the console.
+    let seen = pool.handles(&confirmed("anna", "Anni").with("email_verified", "false"));
     assert_eq!((seen.deliveries, seen.calls.reads, seen.calls.writes), (Vec::new(), 1, 1));
 }
 

@@ -279,6 +279,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_event_is_as_deep_as_the_function_lets_it_be() {
+        let (folder, file) = configured("[domain-allow-list]\nallow = [\"example.com\"]\n");
+        let (_, event, _) = local(folder.path(), &["event", "PreSignUp_SignUp"], "").await;
+        let deep = format!("{}1e999{}", "[".repeat(1_000), "]".repeat(1_000));
+        let event = event.replacen('{', &format!("{{\n  \"later\": {deep},"), 1);
+        let (code, out, err) = local(folder.path(), &["invoke", "pool", "-", "--config", &file], &event).await;
+        assert_eq!((code, out.trim_end()), (0, event.trim_end()), "{err}");
+    }
+
+    #[tokio::test]
+    async fn a_variable_that_is_missing_is_to_be_set_here() {
+        let (folder, file) = configured("[access-code]\ncodes = [{ env = \"SIGN_UP_CODE\" }]\n");
+        let (code, out, err) = local(folder.path(), &["invoke", "pool", "-", "--config", &file], "{}").await;
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(err.ends_with("the environment variable `SIGN_UP_CODE` is not set; set it and try again\n"), "{err}");
+    }
+
+    #[tokio::test]
     async fn every_mistake_of_a_configuration_is_a_line() {
         let (folder, file) = configured("[domain-allow-list]\nalow = []\n\n[unique-nicknam]\n");
         let (code, out, err) = local(folder.path(), &["check", &file], "").await;

@@ -1,16 +1,19 @@
 //! `cargo local invoke`: one event through the real handler of a function, with the services of this machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use cognito_triggers::config::ConfigErrors;
 use cognito_triggers::report::{Outcome, Report};
-use cognito_triggers::{Adapters, Clock, Handled, Invocation, Need, random};
+use cognito_triggers::{Adapters, Clock, ConfigError, Handled, Invocation, Need, random};
 use cognito_triggers_embedded::{DIRECTORY, LEDGER};
 use cognito_triggers_lambda::SystemClock;
 use jiff::SignedDuration;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::check::configuration;
@@ -50,7 +53,7 @@ pub(crate) async fn run(arguments: &InvokeArguments, home: &Home, world: &mut Wo
     let notes = substitute(&configuration, &bound, home, world)?;
     let adapters = Adapters::none().ledger(LEDGER).directory(DIRECTORY);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let dispatcher = bound.open(&world.environment(), &adapters, Arc::clone(&clock)).await?;
+    let dispatcher = bound.open(&world.environment(), &adapters, Arc::clone(&clock)).await.map_err(here)?;
 
     let request_id = format!("{:032x}", u128::from_be_bytes(random::bytes()?));
     let deadline = clock.now().checked_add(BUDGET).map_err(|error| Problem::new(error.to_string()))?;
@@ -107,13 +110,23 @@ fn event(file: &Path, world: &mut World<'_>) -> Result<String, Problem> {
             "{name} is empty; an event is a JSON object, see `cargo local event --list`"
         )));
     }
-    match serde_json::from_str::<Value>(&text) {
-        Ok(value) if value.is_object() => Ok(text),
-        Ok(_) => Err(Problem::new(format!("{name}: an event is a JSON object, and this is something else"))),
+    // No more than the function asks for: how deep it is nested, or how large a number is, does not matter to it.
+    match serde_json::from_str::<&RawValue>(&text).map(|value| value.get().starts_with('{')) {
+        Ok(true) => Ok(text),
+        Ok(false) => Err(Problem::new(format!("{name}: an event is a JSON object, and this is something else"))),
         Err(error) => {
             Err(Problem::new(format!("{name}:{}:{}: this is not JSON: {error}", error.line(), error.column())))
         }
     }
+}
+
+/// What is missing where the function runs is missing here and now.
+fn here(ConfigErrors(errors): ConfigErrors) -> Problem {
+    let here = |error: ConfigError| match error.to_string().ends_with("; set it where the function runs") {
+        true => error.remedy("set it and try again"),
+        false => error,
+    };
+    ConfigErrors(errors.into_iter().map(here).collect()).into()
 }
 
 /// Puts services of this machine in the place of those that are not on it, and says so. Only what the rules need is made.
@@ -124,8 +137,8 @@ fn substitute(
     world: &mut World<'_>,
 ) -> Result<Vec<String>, Problem> {
     let environment = world.environment();
-    let addresses = configuration.services(&environment)?;
-    let (base, pools) = bound.chains(&environment)?;
+    let addresses = configuration.services(&environment).map_err(here)?;
+    let (base, pools) = bound.chains(&environment).map_err(here)?;
     let needs = |need: Need| {
         std::iter::once(&base)
             .chain(pools.values())
@@ -170,8 +183,7 @@ fn tell(
     }
     lines.extend(account::rules(report, paint).into_iter().map(|line| format!("  {line}")));
     if let Ok(answer) = &handled.answer {
-        let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-        for (path, value) in changed(&read(event), &read(answer)) {
+        for (path, value) in changed(&with_response(event), &with_response(answer)) {
             lines.extend(beside("sets", &format!("{path} = {value}"), |text| text.to_owned()));
         }
     }
@@ -187,6 +199,13 @@ fn tell(
         writeln!(world.err, "{line}")?;
     }
     Ok(())
+}
+
+/// The response alone, in its event: what else there is may be nested too deep to be read.
+fn with_response(event: &str) -> Value {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(event).unwrap_or_default();
+    let response = members.get("response").and_then(|response| serde_json::from_str(response.get()).ok());
+    json!({ "response": response.unwrap_or(Value::Null) })
 }
 
 fn beside(name: &str, text: &str, colour: impl Fn(&str) -> String) -> Vec<String> {

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::invitations::{self, CreateArguments};
 use crate::names::{self, BackfillArguments};
-use crate::open::Opener;
+use crate::open::{Missing, Opener};
 use crate::world::{Problem, World};
 
 /// The operator's hand for a user pool with cognito-triggers
@@ -97,7 +97,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, mut world: World
 }
 
 async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Problem> {
-    let opener = Opener::of(&arguments.place, world.variables.clone().into_iter().collect())?;
+    // Whoever makes the first invitation may make the file for it; where all others find none, the address is wrong.
+    let first = matches!(arguments.command, Command::Invitations(Invitations::Create(_)));
+    let missing = if first { Missing::Made } else { Missing::Refused };
+    let opener = Opener::of(&arguments.place, world.variables.clone().into_iter().collect(), missing)?;
     let pool = arguments.place.pool.filter(|pool| !pool.is_empty());
     let pool =
         pool.ok_or_else(|| Problem::new("no pool is named; name it with --pool, e.g. --pool eu-central-1_AbC123xyz"))?;

@@ -20,7 +20,8 @@ pub(crate) struct CreateArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(Invitation::MOST)))]
     maximum: u32,
 
-    /// Until when: a span such as 7d or 12h, or a time such as 2027-01-31T12:00:00Z
+    /// Until when: a span such as 7d or 12h, the start of a day in UTC such as 2027-01-31, or a time such as
+    /// 2027-01-31T12:00:00Z
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
 

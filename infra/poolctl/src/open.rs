@@ -9,17 +9,27 @@ use cognito_triggers::{ConfigError, Directory, Environment, Keys};
 use crate::command::Place;
 use crate::world::Problem;
 
+/// What becomes of a file of this machine that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Made,
+    Refused,
+}
+
 /// Where to look, and what was found there.
 pub(crate) struct Opener {
     ledger: Option<String>,
     directory: Option<String>,
     environment: Environment,
+    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only pools of this machine are files"))]
+    missing: Missing,
 }
 
 impl Opener {
     /// What the arguments say, else the environment, else the configuration.
-    pub(crate) fn of(place: &Place, environment: Environment) -> Result<Self, Problem> {
-        let mut opener = Self { ledger: place.ledger.clone(), directory: place.directory.clone(), environment };
+    pub(crate) fn of(place: &Place, environment: Environment, missing: Missing) -> Result<Self, Problem> {
+        let (ledger, directory) = (place.ledger.clone(), place.directory.clone());
+        let mut opener = Self { ledger, directory, environment, missing };
         let all = opener.ledger.is_some() && opener.directory.is_some();
         let configuration = match &place.config {
             Some(file) => {
@@ -55,7 +65,8 @@ impl Opener {
         match scheme {
             #[cfg(feature = "embedded")]
             "sqlite" => {
-                let ledger = cognito_triggers_embedded::SqliteLedger::open(std::path::Path::new(rest));
+                let file = self.file("ledger", address, rest)?;
+                let ledger = cognito_triggers_embedded::SqliteLedger::open(file);
                 Ok(Arc::new(ledger.map_err(|error| error.at(address))?))
             }
             #[cfg(feature = "aws")]
@@ -75,7 +86,8 @@ impl Opener {
         match scheme {
             #[cfg(feature = "embedded")]
             "local" => {
-                let directory = cognito_triggers_embedded::LocalDirectory::open(std::path::Path::new(rest));
+                let file = self.file("directory", address, rest)?;
+                let directory = cognito_triggers_embedded::LocalDirectory::open(file);
                 Ok(Arc::new(directory.map_err(|error| error.at(address))?))
             }
             #[cfg(feature = "aws")]
@@ -90,6 +102,18 @@ impl Opener {
             }
             _ => Err(stranger("directory", scheme)),
         }
+    }
+
+    /// The file of an address. What else can be wrong with it is found when it is opened.
+    #[cfg(feature = "embedded")]
+    fn file<'a>(&self, service: &str, address: &str, name: &'a str) -> Result<&'a std::path::Path, Problem> {
+        let file = std::path::Path::new(name);
+        if self.missing == Missing::Made || name.is_empty() || file.try_exists().unwrap_or(true) {
+            return Ok(file);
+        }
+        let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let error = ConfigError::new(format!("there is no file `{}`", whole.display())).at(address);
+        Err(error.remedy(format!("name the file of the {service} that the functions use")).into())
     }
 
     /// The root keys.

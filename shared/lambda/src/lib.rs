@@ -142,7 +142,11 @@ async fn open<R: RuleSet>(
         if let Some(error) = error {
             return Err(error.into());
         }
-        Configuration::find(environment)?.open::<R>(environment, adapters, Arc::clone(&clock)).await
+        let configuration = Configuration::find(environment)?;
+        for warning in configuration.without_effect() {
+            tracing::warn!(target: "configuration", "{warning}");
+        }
+        configuration.open::<R>(environment, adapters, Arc::clone(&clock)).await
     };
     let errors = match tokio::time::timeout(OPENING, AssertUnwindSafe(opening).catch_unwind()).await {
         Ok(Ok(Ok(dispatcher))) => return dispatcher,

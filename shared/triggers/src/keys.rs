@@ -101,13 +101,17 @@ impl Keys {
         self.owners(&[&envelope.user_pool_id, &format!("name:{}", envelope.user_name)])
     }
 
-    /// Who is signing up, told apart by user name as well: for what must be counted exactly where several users may share an
-    /// address. User names that are UUIDs are left out, since those are new at every try.
+    /// Who is signing up, told apart by everything at hand, address, number and user name: for what must be counted exactly
+    /// where several users may share an address.
+    ///
+    /// User names in the form of a UUID are left out, since where users sign in with an address Cognito makes up a new one at
+    /// every try. With `chosen_names` they count as well: where users choose their names, somebody may choose such a one.
     #[must_use]
-    pub fn exact_applicant(&self, envelope: &Envelope, attributes: &Attributes) -> Vec<Owner> {
-        let contact = contact(envelope, attributes);
-        let user_name = if is_uuid(&envelope.user_name) { "" } else { &envelope.user_name };
-        self.owners(&[&envelope.user_pool_id, &contact, user_name])
+    pub fn exact_applicant(&self, envelope: &Envelope, attributes: &Attributes, chosen_names: bool) -> Vec<Owner> {
+        let made_up = !chosen_names && is_uuid(&envelope.user_name);
+        let user_name = if made_up { "" } else { &envelope.user_name };
+        let phone_number = attributes.phone_number().unwrap_or_default();
+        self.owners(&[&envelope.user_pool_id, &contact(envelope, attributes), phone_number, user_name])
     }
 
     /// The names of an invitation with this code: one per root key, the current one first.
@@ -216,7 +220,7 @@ mod tests {
 
     fn exact(user_name: &str, attributes: &[(&str, &str)]) -> Owner {
         let event = event(user_name, attributes);
-        keys().exact_applicant(&event, event.attributes()).remove(0)
+        keys().exact_applicant(&event, event.attributes(), false).remove(0)
     }
 
     #[test]
@@ -316,6 +320,13 @@ mod tests {
         let uuids = ["11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"];
         assert_eq!(exact(uuids[0], &email), exact(uuids[1], &email));
         assert_ne!(exact("11111111-2222-4333-8444-55555555555g", &email), exact(uuids[1], &email));
+        let chosen = |name| {
+            let event = event(name, &email);
+            keys().exact_applicant(&event, event.attributes(), true)
+        };
+        assert_ne!(chosen(uuids[0]), chosen(uuids[1]), "somebody chose to be called like that");
+        let phones = |number| exact(uuids[0], &[("email", "family@example.com"), ("phone_number", number)]);
+        assert_ne!(phones("+491701"), phones("+491702"));
     }
 
     #[test]

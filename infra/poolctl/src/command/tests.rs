@@ -118,7 +118,7 @@ async fn without_the_root_key_no_invitation_is_made() {
     let (code, out, err) = bench.run(&["invitations", "create"]).await;
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.starts_with("error: TRIGGERS_KEY is not set; set it to the root key of the functions"), "{err}");
-    assert!(bench.list().await.is_empty());
+    assert!(!bench.file.exists());
     let wrong = Bench { key: Some("short"), ..Bench::new() };
     let (code, _, err) = wrong.run(&["invitations", "create"]).await;
     assert!(code == 1 && err.starts_with("error: TRIGGERS_KEY: ") && !err.contains("short"), "{err}");
@@ -280,6 +280,31 @@ async fn what_is_missing_is_named_with_a_remedy() {
     assert!(code == 1 && err.contains("`no.toml` cannot be read"), "{err}");
     assert_eq!(bench.run_bare(&["poolctl", "--help"]).await.0, 0);
     assert_eq!(bench.run_bare(&["poolctl", "invitations", "create", "--maximum", "0"]).await.0, 1);
+}
+
+#[tokio::test]
+async fn only_who_makes_the_first_invitation_makes_the_file() {
+    let bench = Bench::new();
+    let refused =
+        format!("error: sqlite:{0}: there is no file `{0}`; name the file of the ledger", bench.file.display());
+    for arguments in [
+        &["invitations", "list"][..],
+        &["invitations", "revoke", "ABCDEFGH"],
+        &["names", "backfill", "--dry-run"],
+        &["names", "backfill"],
+    ] {
+        let (code, out, err) = bench.run(arguments).await;
+        assert_eq!((code, out.as_str(), bench.file.exists()), (1, "", false), "{arguments:?}");
+        assert!(err.starts_with(&refused), "{err}");
+    }
+    assert_eq!(bench.run(&["invitations", "create"]).await.0, 0);
+    assert_eq!(bench.list().await.len(), 1);
+
+    let (ledger, users) = (format!("--ledger=sqlite:{}", bench.file.display()), bench.file.with_file_name("users.db"));
+    let directory = format!("--directory=local:{}", users.display());
+    let (code, _, err) =
+        bench.run_bare(&["poolctl", &ledger, &directory, "--pool", POOL, "names", "backfill", "--dry-run"]).await;
+    assert!(code == 1 && err.contains("name the file of the directory") && !users.exists(), "{err}");
 }
 
 #[tokio::test]

@@ -209,10 +209,8 @@ impl<'a> Part<'a> {
             Wish::Consume { applicants, user, .. } => match old.map(items::read_invitation).transpose()? {
                 Some(mut invitation) if !invitation.uses.contains_key(*user) => {
                     invitation.version = invitation.version.saturating_add(1);
-                    match invitation.consume(applicants, user, change.now) {
-                        true => Form::Counted(invitation),
-                        false => Form::Nothing,
-                    }
+                    invitation.consume(applicants, user, change.now);
+                    Form::Counted(invitation)
                 }
                 _ => Form::Nothing,
             },

@@ -5,11 +5,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::bind::{Bound, Checked, bind};
+use super::bind::{Bound, Checked, bind, pool_path};
 use super::error::in_order;
 use super::settings::{either, nearest};
 use super::tree::{self, Node, Table, Value};
-use super::{ConfigError, ConfigErrors, RuleSet};
+use super::{ConfigError, ConfigErrors, PLANNED_SECTIONS, RuleSet};
 use crate::{Adapters, Chains, Clock, Dispatcher, Environment, Keys, Need, Services, services};
 
 /// Where the file is looked for if `TRIGGERS_CONFIG` does not say: a Lambda layer, then the working directory.
@@ -135,6 +135,24 @@ impl Configuration {
         Ok((bound.base, bound.pools))
     }
 
+    /// Tables that are accepted and do nothing: there is no such rule yet.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<ConfigError> {
+        let of_pools = self.pools().filter_map(|(pool, node)| Some((Some(pool), node.as_table()?)));
+        let mut found = Vec::new();
+        for (pool, tables) in std::iter::once((None, &self.root)).chain(of_pools) {
+            for (key, node) in tables.iter().filter(|(key, _)| PLANNED_SECTIONS.contains(&key.as_str())) {
+                let error = ConfigError::new("there is no such rule yet, so this table has no effect").at(key);
+                let error = match pool {
+                    Some(pool) => error.within(&pool_path(pool)),
+                    None => error,
+                };
+                found.push(error.placed(&self.file, node.line));
+            }
+        }
+        found
+    }
+
     /// Everything [`Configuration::open`] looks at, except that no service is opened.
     ///
     /// Without an environment the file alone is judged: what it leaves to environment variables (secrets, the root key,
@@ -184,8 +202,9 @@ impl Configuration {
         let mut errors = bound.errors;
         if environment.is_none() {
             (checked.warnings, errors) = errors.into_iter().partition(ConfigError::is_elsewhere);
-            in_order(&mut checked.warnings);
         }
+        checked.warnings.extend(self.without_effect());
+        in_order(&mut checked.warnings);
         ConfigErrors::check(errors)?;
         Ok(checked)
     }

@@ -764,3 +764,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_table_whose_rule_is_still_to_come_is_told_to_have_no_effect() {
+    let text = "[doorman]\nallow = []\n[maintenance]\n[pools.\"eu-central-1_Globex\".win-back]\n";
+    let warnings = Configuration::parse("triggers.toml", text).unwrap().without_effect();
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "triggers.toml:3: maintenance: there is no such rule yet, so this table has no effect",
+            "triggers.toml:4: pools.\"eu-central-1_Globex\".win-back: there is no such rule yet, so this table has no effect",
+        ]
+    );
+}

@@ -80,8 +80,10 @@ impl Invitation {
     }
 
     /// Turns the applicant's use into the user's own, for good. The applicant may go by several hashes while the root key is
-    /// being replaced. `false` if there is no use left to turn: the reservation
-    /// has lapsed and everything has been given to others meanwhile. Repeating it changes nothing.
+    /// being replaced. Repeating it changes nothing.
+    ///
+    /// The user is confirmed already, so everybody is counted: `false` says that it let in one more than its maximum, because
+    /// the reservation had lapsed and everything had been given to others meanwhile.
     pub fn consume(&mut self, applicants: &[Owner], user: &Owner, now: Timestamp) -> bool {
         if self.uses.contains_key(user) {
             return true;
@@ -90,12 +92,9 @@ impl Invitation {
         self.uses.retain(|owner, _| !applicants.contains(owner));
         if self.uses.len() == before {
             self.uses.retain(|_, reserved| reserved.is_none_or(|until| until > now));
-            if self.uses.len() >= self.maximum as usize {
-                return false;
-            }
         }
         self.uses.insert(user.clone(), None);
-        true
+        self.uses.len() <= self.maximum as usize
     }
 
     /// How many uses are taken for good, and how many are reserved at `now`.
@@ -195,7 +194,9 @@ mod tests {
     fn without_a_reservation_a_use_is_taken_if_one_is_left() {
         let mut code = invitation(1);
         code.reserve(&owner("bea"), NOW, after(60)).unwrap();
-        assert!(!code.clone().consume(&[owner("anna")], &Owner::user("anna"), after(59)));
+        let mut full = code.clone();
+        assert!(!full.consume(&[owner("anna")], &Owner::user("anna"), after(59)), "who is in is counted");
+        assert_eq!(full.counts(after(59)), (1, 1));
         assert!(code.consume(&[owner("anna")], &Owner::user("anna"), after(60)), "the lapsed use is free");
         assert_eq!(code.uses, [(Owner::user("anna"), None)].into());
     }
@@ -208,22 +209,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_than_its_maximum_are_in(
+        fn nobody_is_let_in_beyond_its_maximum_and_everybody_who_is_in_is_counted(
             maximum in 1..5_u32,
             steps in prop::collection::vec((0..3_u8, 0..8_u8, 0..40_i64), 0..60),
         ) {
             let (mut code, mut now) = (invitation(maximum), NOW);
+            let mut confirmed = std::collections::BTreeSet::new();
             for (step, who, wait) in steps {
                 now += SignedDuration::from_secs(wait);
                 let applicant = owner(&who.to_string());
                 let user = Owner::user(&who.to_string());
                 match step {
-                    0 | 1 => drop(code.reserve(&applicant, now, now + SignedDuration::from_secs(60))),
-                    _ => drop(code.consume(&[applicant], &user, now)),
+                    0 | 1 => {
+                        let known = code.is_live(&applicant, now);
+                        if code.reserve(&applicant, now, now + SignedDuration::from_secs(60)).is_ok() && !known {
+                            prop_assert!(code.uses.len() <= maximum as usize);
+                        }
+                    }
+                    _ => {
+                        confirmed.insert(who);
+                        code.consume(&[applicant], &user, now);
+                    }
                 }
-                // A lapsed use may be turned into a lasting one as long as nobody else needed its place, so that all of
-                // what is stored is counted, not only what is live.
-                prop_assert!(code.uses.len() <= maximum as usize);
+                prop_assert_eq!(code.counts(now).0, confirmed.len());
             }
         }
     }
