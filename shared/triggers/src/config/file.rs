@@ -9,7 +9,7 @@ use super::bind::{Bound, Checked, bind, pool_path};
 use super::error::in_order;
 use super::settings::{either, nearest};
 use super::tree::{self, Node, Table, Value};
-use super::{ConfigError, ConfigErrors, PLANNED_SECTIONS, RuleSet};
+use super::{ConfigError, ConfigErrors, KNOWN_SECTIONS, RuleSet, WRITTEN_SECTIONS};
 use crate::{Adapters, Chains, Clock, Dispatcher, Environment, Keys, Need, Services, services};
 
 /// Where the file is looked for if `TRIGGERS_CONFIG` does not say: a Lambda layer, then the working directory.
@@ -141,7 +141,8 @@ impl Configuration {
         let of_pools = self.pools().filter_map(|(pool, node)| Some((Some(pool), node.as_table()?)));
         let mut found = Vec::new();
         for (pool, tables) in std::iter::once((None, &self.root)).chain(of_pools) {
-            for (key, node) in tables.iter().filter(|(key, _)| PLANNED_SECTIONS.contains(&key.as_str())) {
+            let planned = |key: &str| KNOWN_SECTIONS.contains(&key) && !WRITTEN_SECTIONS.contains(&key);
+            for (key, node) in tables.iter().filter(|(key, _)| planned(key)) {
                 let error = ConfigError::new("there is no such rule yet, so this table has no effect").at(key);
                 let error = match pool {
                     Some(pool) => error.within(&pool_path(pool)),

@@ -46,21 +46,9 @@ pub const KNOWN_SECTIONS: &[&str] = &[
     "win-back",
 ];
 
-/// Those of [`KNOWN_SECTIONS`] whose rules are still to be written. Their names are taken, so that files can be written for the
+/// Those of [`KNOWN_SECTIONS`] whose rules are written. The names of the others are taken, so that files can be written for the
 /// time to come; until then they have no effect, which is said at every start.
-pub(crate) const PLANNED_SECTIONS: &[&str] = &[
-    "admin-notice",
-    "maintenance",
-    "password-age",
-    "s3-provisioning",
-    "session-limit",
-    "sign-in-alert",
-    "sign-in-count",
-    "templated-message",
-    "user-events",
-    "welcome-email",
-    "win-back",
-];
+pub(crate) const WRITTEN_SECTIONS: &[&str] = &["access-code", "domain-allow-list", "unique-nickname"];
 
 /// A rule's settings, which are the rule itself.
 ///
