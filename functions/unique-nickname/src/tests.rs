@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cognito_triggers::ledger::Task;
-use cognito_triggers::services::UserPage;
+use cognito_triggers::services::{User, UserPage};
 use cognito_triggers::{Calls, Directory, Services};
 
 use super::*;
@@ -18,6 +18,10 @@ impl Directory for Profiles {
     async fn update_attributes(&self, _: &str, user: &str, attributes: &BTreeMap<String, String>) -> Result<(), Fault> {
         self.0.lock().unwrap().insert(user.to_owned(), attributes["nickname"].clone());
         Ok(())
+    }
+
+    async fn find(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
+        Ok(None)
     }
 
     async fn users(&self, _: &str, _: Option<String>) -> Result<UserPage, Fault> {

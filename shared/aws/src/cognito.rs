@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserStatusType, UserType};
 use cognito_triggers::services::{Opening, User, UserPage};
-use cognito_triggers::{Adapter, ConfigError, Directory, Environment, Fault};
+use cognito_triggers::{Adapter, ConfigError, Directory, Environment, Fault, Outlook};
 use jiff::Timestamp;
 
 use crate::client::{self, Limits};
@@ -74,13 +74,37 @@ impl Directory for CognitoDirectory {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
-        let why = match code(&error) {
-            Some("UserNotFoundException") => "the pool has no such user",
-            Some("AliasExistsException") => "another user has this alias",
-            Some("TooManyRequestsException") => "over the quota for updating users",
+        let (why, outlook) = match code(&error) {
+            Some("UserNotFoundException") => ("the pool has no such user", Outlook::Permanent),
+            Some("AliasExistsException") => ("another user has this alias", Outlook::Permanent),
+            Some("InvalidParameterException") => ("the pool takes no such value", Outlook::Permanent),
+            Some("TooManyRequestsException") => ("over the quota for updating users", Outlook::Throttled),
             _ => return Err(fault(operation, error)),
         };
-        Err(fault_because(operation, why, error))
+        Err(fault_because(operation, why, error).with_outlook(outlook))
+    }
+
+    async fn find(&self, pool: &str, user_name: &str) -> Result<Option<User>, Fault> {
+        let operation = "Cognito AdminGetUser";
+        let answer = match self.client.admin_get_user().user_pool_id(pool).username(user_name).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return match code(&error) {
+                    Some("UserNotFoundException") => Ok(None),
+                    Some("TooManyRequestsException") => {
+                        let why = "over the quota for reading users";
+                        Err(fault_because(operation, why, error).with_outlook(Outlook::Throttled))
+                    }
+                    _ => Err(fault(operation, error)),
+                };
+            }
+        };
+        let found = UserType::builder()
+            .username(answer.username)
+            .set_attributes(answer.user_attributes)
+            .set_user_create_date(answer.user_create_date)
+            .set_user_status(answer.user_status);
+        Ok(Some(user(found.build())))
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

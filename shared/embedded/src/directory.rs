@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cognito_triggers::services::{User, UserPage};
-use cognito_triggers::{Adapter, Attributes, ConfigError, Directory, Fault, FaultKind, UserStatus, random};
+use cognito_triggers::{Adapter, Attributes, ConfigError, Directory, Fault, FaultKind, Outlook, UserStatus, random};
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction};
 
@@ -210,13 +210,15 @@ impl Directory for LocalDirectory {
         attributes: &BTreeMap<String, String>,
     ) -> Result<(), Fault> {
         if attributes.contains_key("sub") {
-            return Err(Fault::of(FaultKind::Service, "the attribute `sub` cannot be changed"));
+            let fault = Fault::of(FaultKind::Service, "the attribute `sub` cannot be changed");
+            return Err(fault.with_outlook(Outlook::Permanent));
         }
         let (pool, user_name, attributes) = (pool.to_owned(), user_name.to_owned(), attributes.clone());
         self.0
             .write(move |file| {
                 let Some(mut user) = by_name(file, &pool, &user_name)? else {
-                    return Err(Fault::of(FaultKind::Service, format!("the pool `{pool}` has no such user")));
+                    let fault = Fault::of(FaultKind::Service, format!("the pool `{pool}` has no such user"));
+                    return Err(fault.with_outlook(Outlook::Permanent));
                 };
                 for (name, value) in attributes {
                     if value.is_empty() {
@@ -231,6 +233,11 @@ impl Directory for LocalDirectory {
                 Ok(())
             })
             .await
+    }
+
+    async fn find(&self, pool: &str, user_name: &str) -> Result<Option<User>, Fault> {
+        let (pool, user_name) = (pool.to_owned(), user_name.to_owned());
+        self.0.read(move |file| Ok(by_name(file, &pool, &user_name)?.map(User::from))).await
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

@@ -12,4 +12,4 @@ mod sqlite;
 mod store;
 
 pub use directory::{DIRECTORY, LocalDirectory, LocalUser, NewUser, directory_adapter, new_user_name};
-pub use sqlite::{LEDGER, SqliteLedger, ledger_adapter};
+pub use sqlite::{LEDGER, OUTBOX, SqliteLedger, ledger_adapter};

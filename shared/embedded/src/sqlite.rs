@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cognito_triggers::ledger::{
-    Change, Committed, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, Ledger, LedgerAdmin,
-    Member, Moved, NameEffect, NameKey, Reading, Switches,
+    Backlog, Change, Committed, Delivery, DeliveryId, Fate, Holding, Invitation, InvitationChange, InvitationKey,
+    Lease, LeaseId, Ledger, LedgerAdmin, Member, Moved, NameEffect, NameKey, Outbox, Reading, Switches,
 };
 use cognito_triggers::{Adapter, ConfigError, Fault, Wants};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, Params, Transaction};
+use rusqlite::{OptionalExtension, Params, Row, Transaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -142,11 +142,127 @@ impl LedgerAdmin for SqliteLedger {
                 let mut select =
                     file.prepare_cached("SELECT data FROM deliveries WHERE pool = ?1 ORDER BY due, sub, key")?;
                 let rows = select.query_map((&pool,), |row| row.get::<_, String>(0))?;
-                rows.map(|row| parsed("delivery", &row?)).collect()
+                let rows = rows.map(|row| parsed("delivery", &row?));
+                let mut deliveries: Vec<Delivery> = rows.collect::<Result<_, Fault>>()?;
+                deliveries.sort_by_key(|delivery| delivery.due);
+                Ok(deliveries)
+            })
+            .await
+    }
+
+    async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault> {
+        let id = delivery.clone();
+        self.0
+            .write(move |file| match find_delivery(file, &id)? {
+                Some(stored) if !stored.is_worked_on(now) => {
+                    update_delivery(file, &stored.redriven(now))?;
+                    Ok(true)
+                }
+                _ => Ok(false),
             })
             .await
     }
 }
+
+#[async_trait]
+impl Outbox for SqliteLedger {
+    async fn lease_due(&self, lease: &Lease, most: usize) -> Result<Vec<Delivery>, Fault> {
+        let lease = lease.clone();
+        self.0
+            .write(move |file| {
+                let select = "SELECT data FROM deliveries WHERE due <= ?1 ORDER BY due LIMIT ?2";
+                let mut select = file.prepare_cached(select)?;
+                let most = i64::try_from(most).unwrap_or(i64::MAX);
+                let rows = select.query_map((lease.now.as_millisecond(), most), |row| row.get::<_, String>(0))?;
+                let due: Vec<Delivery> = rows.map(|row| parsed("delivery", &row?)).collect::<Result<_, Fault>>()?;
+                due.into_iter().filter(|it| it.is_due(lease.now)).map(|it| take(file, it, &lease)).collect()
+            })
+            .await
+    }
+
+    async fn lease(&self, deliveries: &[DeliveryId], lease: &Lease) -> Result<Vec<Delivery>, Fault> {
+        let (deliveries, lease) = (deliveries.to_vec(), lease.clone());
+        self.0
+            .write(move |file| {
+                let mut leased = Vec::new();
+                for id in &deliveries {
+                    if let Some(delivery) = find_delivery(file, id)?.filter(|delivery| delivery.is_due(lease.now)) {
+                        leased.push(take(file, delivery, &lease)?);
+                    }
+                }
+                Ok(leased)
+            })
+            .await
+    }
+
+    async fn settle(&self, delivery: &DeliveryId, lease: &LeaseId, fate: &Fate) -> Result<bool, Fault> {
+        let (id, lease, fate) = (delivery.clone(), lease.clone(), fate.clone());
+        self.0
+            .write(move |file| match find_delivery(file, &id)? {
+                Some(stored) if stored.lease.as_ref() == Some(&lease) => {
+                    update_delivery(file, &fate.of(stored))?;
+                    Ok(true)
+                }
+                _ => Ok(false),
+            })
+            .await
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, Fault> {
+        self.0
+            .read(move |file| {
+                let select = "SELECT COUNT(*), MIN(due), (SELECT COUNT(*) FROM deliveries WHERE due = ?2) \
+                              FROM deliveries WHERE due <= ?1";
+                let count =
+                    |row: &Row<'_>, column| row.get(column).map(|count: i64| usize::try_from(count).unwrap_or(0));
+                let parameters = (now.as_millisecond(), NEVER);
+                let (due, oldest, parked) = file
+                    .prepare_cached(select)?
+                    .query_row(parameters, |row| Ok((count(row, 0)?, row.get::<_, Option<i64>>(1)?, count(row, 2)?)))?;
+                let oldest = oldest.map(Timestamp::from_millisecond).transpose()?;
+                Ok(Backlog { due, oldest, parked })
+            })
+            .await
+    }
+}
+
+/// When a parked delivery is tried.
+const NEVER: i64 = i64::MAX;
+
+/// What the index of due deliveries goes by.
+fn tried_at(delivery: &Delivery) -> i64 {
+    if delivery.parked.is_some() { NEVER } else { delivery.due.as_millisecond() }
+}
+
+fn take(file: &Transaction<'_>, delivery: Delivery, lease: &Lease) -> Result<Delivery, Fault> {
+    let leased = Delivery { lease: Some(lease.id.clone()), due: lease.until, ..delivery };
+    update_delivery(file, &leased)?;
+    Ok(leased)
+}
+
+fn find_delivery(file: &Transaction<'_>, id: &DeliveryId) -> Result<Option<Delivery>, Fault> {
+    let select = "SELECT data FROM deliveries WHERE pool = ?1 AND sub = ?2 AND key = ?3";
+    find(file, "delivery", select, (&id.pool, &id.sub, &id.key))
+}
+
+fn update_delivery(file: &Transaction<'_>, delivery: &Delivery) -> Result<(), Fault> {
+    let update = "UPDATE deliveries SET due = ?4, data = ?5 WHERE pool = ?1 AND sub = ?2 AND key = ?3";
+    let DeliveryId { pool, sub, key } = &delivery.id;
+    execute(file, update, (pool, sub, key, tried_at(delivery), text(delivery)?))
+}
+
+/// `sqlite:<file>` as the courier works with it.
+pub const OUTBOX: Adapter<dyn Outbox> = Adapter {
+    scheme: LEDGER.scheme,
+    example: LEDGER.example,
+    embedded: true,
+    open: |opening| {
+        Box::pin(async move {
+            let ledger = SqliteLedger::open(Path::new(&opening.address))?;
+            Ok(Arc::new(ledger) as Arc<dyn Outbox>)
+        })
+    },
+};
 
 fn read(file: &Transaction<'_>, wants: &Wants) -> Result<Reading, Fault> {
     let mut reading = Reading::default();
@@ -232,7 +348,7 @@ fn apply(file: &Transaction<'_>, change: &Change) -> Result<(), Fault> {
     for delivery in &change.deliveries {
         let insert = "INSERT OR IGNORE INTO deliveries (pool, sub, key, due, data) VALUES (?1, ?2, ?3, ?4, ?5)";
         let DeliveryId { pool, sub, key } = &delivery.id;
-        execute(file, insert, (pool, sub, key, delivery.due.as_millisecond(), text(delivery)?))?;
+        execute(file, insert, (pool, sub, key, tried_at(delivery), text(delivery)?))?;
     }
     Ok(())
 }

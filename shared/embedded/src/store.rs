@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const APPLICATION: i32 = 0x4354_5247;
 
 /// Every step from an empty file to the present tables. Steps are only ever added: `user_version` counts those that were taken.
-const STEPS: &[&str] = &[r"
+const STEPS: &[&str] = &[
+    r"
     CREATE TABLE members (
         pool TEXT NOT NULL, sub TEXT NOT NULL,
         version INTEGER NOT NULL, data TEXT NOT NULL,
@@ -64,7 +65,12 @@ const STEPS: &[&str] = &[r"
         UNIQUE (pool, login)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX users_email ON users (pool, email) WHERE email IS NOT NULL;
-"];
+",
+    r"
+    DROP INDEX deliveries_due;
+    CREATE INDEX deliveries_due ON deliveries (due);
+",
+];
 
 impl Store {
     /// Opens the file, making it and its folder if need be, and brings its tables up to date.

@@ -7,19 +7,29 @@
 ///
 /// ```ignore
 /// cognito_triggers_lambda::function!((UniqueNickname,), ledger: LEDGER, directory: DIRECTORY);
+/// cognito_triggers_lambda::function!((WelcomeEmail,), ledger: LEDGER, mailer: MAILER; templates: cognito_triggers_templates::open);
 /// ```
 #[macro_export]
 macro_rules! function {
-    ($rules:ty $(, $service:ident: $adapter:ident)*) => {
+    ($rules:ty $(, $service:ident: $adapter:ident)* $(; templates: $templates:path)?) => {
         fn main() -> ::std::process::ExitCode {
-            let adapters = $crate::Adapters::none();
-            $(
-                #[cfg(feature = "aws")]
-                let adapters = adapters.$service(cognito_triggers_aws::$adapter);
-                #[cfg(feature = "embedded")]
-                let adapters = adapters.$service(cognito_triggers_embedded::$adapter);
-            )*
-            $crate::serve::<$rules>(adapters)
+            $crate::serve::<$rules>($crate::adapters!($($service: $adapter),* $(; templates: $templates)?))
         }
     };
+}
+
+/// The adapters of the services a function needs, as in [`function!`](crate::function).
+#[macro_export]
+macro_rules! adapters {
+    ($($service:ident: $adapter:ident),* $(; templates: $templates:path)?) => {{
+        let adapters = $crate::Adapters::none();
+        $(
+            #[cfg(feature = "aws")]
+            let adapters = adapters.$service(cognito_triggers_aws::$adapter);
+            #[cfg(feature = "embedded")]
+            let adapters = adapters.$service(cognito_triggers_embedded::$adapter);
+        )*
+        $(let adapters = adapters.templates($templates);)?
+        adapters
+    }};
 }

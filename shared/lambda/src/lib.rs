@@ -149,7 +149,12 @@ async fn open<R: RuleSet>(
         configuration.open::<R>(environment, adapters, Arc::clone(&clock)).await
     };
     let errors = match tokio::time::timeout(OPENING, AssertUnwindSafe(opening).catch_unwind()).await {
-        Ok(Ok(Ok(dispatcher))) => return dispatcher,
+        Ok(Ok(Ok(dispatcher))) => {
+            for doubt in dispatcher.doubts() {
+                tracing::error!(target: "configuration", "{doubt}");
+            }
+            return dispatcher;
+        }
         Ok(Ok(Err(errors))) => errors,
         Ok(Err(_)) => ConfigError::new("setting up the rules or the services panicked").into(),
         Err(_) => ConfigError::new(format!("the services were not opened within {} s", OPENING.as_secs())).into(),

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::ledger::{Committed, Delivery, Wants};
 use crate::report::{Step, StepVerdict};
 use crate::rule::Denial;
-use crate::visit::{Calls, Deliveries, Names, Page, Visit};
+use crate::visit::{Calls, Deliveries, DeliveryMode, Names, Page, Visit};
 use crate::{Answer, Event, Fault, FaultKind, Keys, OnFault, Rule, Services, Trigger, Verdict};
 
 /// What a commit may take: one that cannot finish before the deadline is not begun.
@@ -27,7 +27,17 @@ struct Link<T: Trigger> {
     name: &'static str,
     on_fault: OnFault,
     asks_ledger: bool,
+    delivery: DeliveryMode,
     rule: Arc<dyn BoxedRule<T>>,
+}
+
+/// How a rule stands in a chain, beside what it does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) on_fault: OnFault,
+    pub(crate) asks_ledger: bool,
+    pub(crate) delivery: DeliveryMode,
 }
 
 /// [`Rule`] with its future in a box, so that rules of different types stand in one list.
@@ -71,8 +81,9 @@ impl<T: Trigger> Chain<T> {
         Self { links: Vec::new() }
     }
 
-    pub(crate) fn push<R: Rule<T>>(&mut self, name: &'static str, on_fault: OnFault, asks_ledger: bool, rule: Arc<R>) {
-        self.links.push(Link { name, on_fault, asks_ledger, rule });
+    pub(crate) fn add<R: Rule<T>>(&mut self, place: Place, rule: Arc<R>) {
+        let Place { name, on_fault, asks_ledger, delivery } = place;
+        self.links.push(Link { name, on_fault, asks_ledger, delivery, rule });
         self.links.sort_by_key(|link| link.asks_ledger);
     }
 
@@ -185,6 +196,7 @@ impl<T: Trigger> Chain<T> {
         for link in &self.links {
             // A rule whose fault is passed over must leave nothing behind.
             let before = mixed.then(|| visit.clone());
+            visit.deliveries.set_mode(link.delivery);
             let started = Instant::now();
             // Called within the future: a rule that is no `async fn` may panic before it has made its own.
             let asked = async { link.rule.apply(event, visit).await };
@@ -220,7 +232,7 @@ impl<T: Trigger> Chain<T> {
     }
 }
 
-fn panicked(payload: &(dyn Any + Send)) -> Fault {
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Fault {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message");
     Fault::of(FaultKind::Panic, format!("panicked: {text}"))
@@ -239,6 +251,12 @@ mod tests {
     use crate::ledger::{Change, DeliveryId, Ledger, LedgerAdmin, MemoryLedger, Moved, NameKey, Owner, Reading, Task};
     use crate::visit::{Held, Hold};
     use crate::{Clock, PostAuthentication, PreSignUp, StoppedClock};
+
+    impl<T: Trigger> Chain<T> {
+        fn push<R: Rule<T>>(&mut self, name: &'static str, on_fault: OnFault, asks_ledger: bool, rule: Arc<R>) {
+            self.add(Place { name, on_fault, asks_ledger, delivery: DeliveryMode::Inline }, rule);
+        }
+    }
 
     /// How a test writes a rule that waits.
     struct Asks<F>(F);
@@ -585,7 +603,7 @@ mod tests {
             panic!("at the disco")
         }
         let one = |name, on_fault, rule: Arc<dyn BoxedRule<PreSignUp>>| Chain {
-            links: vec![Link { name, on_fault, asks_ledger: false, rule }],
+            links: vec![Link { name, on_fault, asks_ledger: false, delivery: DeliveryMode::Inline, rule }],
         };
         for (rule, text) in [
             (Arc::new(panics) as Arc<dyn BoxedRule<PreSignUp>>, "panicked: at the disco"),

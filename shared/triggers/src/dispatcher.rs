@@ -3,15 +3,16 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::{self, BoxFuture, Either};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::chain::{Chain, End, Trace};
+use crate::chain::{Chain, End, Place, Trace};
 use crate::config::{ConfigError, OnFault};
-use crate::courier;
+use crate::courier::{self, in_time};
 use crate::report::{Outcome, Report};
+use crate::services::TemplateUse;
+use crate::visit::DeliveryMode;
 use crate::{Envelope, Event, Fault, FaultKind, Rule, Services, Trigger};
 
 /// The chains of one pool, one for each trigger that has a rule.
@@ -23,6 +24,7 @@ pub struct Chains {
     routes: Vec<Route>,
     section: Section,
     needs: Vec<(Need, &'static str)>,
+    templates: Vec<(TemplateUse, &'static str)>,
 }
 
 /// Which sources go to which chain.
@@ -38,6 +40,7 @@ pub(crate) struct Section {
     pub(crate) name: &'static str,
     pub(crate) on_fault: OnFault,
     pub(crate) asks_ledger: bool,
+    pub(crate) delivery: DeliveryMode,
     pub(crate) environment: crate::Environment,
 }
 
@@ -51,6 +54,12 @@ pub enum Need {
     Directory,
     /// A root key, `TRIGGERS_KEY`.
     Key,
+    /// A mailer, `[services] mailer`.
+    Mailer,
+    /// A bucket, `[services] bucket`.
+    Bucket,
+    /// A publisher, `[services] publisher`.
+    Publisher,
 }
 
 impl Chains {
@@ -69,6 +78,18 @@ impl Chains {
             self.needs.push(need);
         }
         self
+    }
+
+    /// Says which templates the rule uses, so that they are tried with samples before the first user comes.
+    pub fn uses(&mut self, templates: TemplateUse) -> &mut Self {
+        self.templates.push((templates, self.section.name));
+        self
+    }
+
+    /// The templates the attached rules use, and the table of the rule that says so.
+    #[must_use]
+    pub fn templates(&self) -> &[(TemplateUse, &'static str)] {
+        &self.templates
     }
 
     /// The environment variables, for settings that name one.
@@ -122,9 +143,9 @@ impl Chains {
             }
             self.chains.insert(key, Box::new(Chain::<T>::new()));
         }
-        let Section { name, asks_ledger, .. } = self.section;
+        let Section { name, asks_ledger, delivery, .. } = self.section;
         if let Some(chain) = self.chains.get_mut(&key).and_then(|chain| chain.as_any().downcast_mut::<Chain<T>>()) {
-            chain.push(name, on_fault, asks_ledger, rule);
+            chain.add(Place { name, on_fault, asks_ledger, delivery }, rule);
         }
         Ok(())
     }
@@ -227,7 +248,9 @@ impl<T: Trigger> AnyChain for Chain<T> {
             let user = event.sub().unwrap_or(&event.user_name);
             report.user = services.keys.log_name(&event.user_pool_id, user);
             let mut trace = Trace::default();
-            let end = match in_time(services, deadline, self.run(&event, services, deadline, &mut trace)).await {
+            let end = match in_time(services.clock.as_ref(), deadline, self.run(&event, services, deadline, &mut trace))
+                .await
+            {
                 Some(end) => end,
                 None => End::Faulted { rule: None, fault: out_of_time() },
             };
@@ -239,12 +262,8 @@ impl<T: Trigger> AnyChain for Chain<T> {
                     report.outcome = Outcome::Passed;
                     report.deliveries.staged = deliveries.len();
                     report.fault = trace.passed_over.map(|fault| (fault.kind(), fault.causes()));
-                    if T::DELIVERS && !deliveries.is_empty() {
-                        let carried = courier::carry_out(&deliveries, services, report);
-                        if in_time(services, deadline, carried).await.is_none() {
-                            let late = "the time for the answer was up; deliveries that were not done stay due";
-                            report.fault = Some((FaultKind::Timeout, late.to_owned()));
-                        }
+                    if T::DELIVERS {
+                        courier::carry_out(&deliveries, services, deadline, report).await;
                     }
                     event.answer(&response).map_err(Stop::Faulted)
                 }
@@ -263,16 +282,6 @@ impl<T: Trigger> AnyChain for Chain<T> {
 
 fn out_of_time() -> Fault {
     Fault::of(FaultKind::Timeout, "the time for the answer was up")
-}
-
-/// Waits for the work until the deadline; `None` if that came first.
-async fn in_time<F: Future>(services: &Services, deadline: Timestamp, work: F) -> Option<F::Output> {
-    let left = deadline.duration_since(services.clock.now());
-    let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
-    match future::select(std::pin::pin!(work), services.clock.sleep(left)).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
 }
 
 /// One call of the Lambda.
@@ -309,13 +318,14 @@ pub struct Dispatcher {
     pools: HashMap<String, Chains>,
     services: Services,
     broken: Option<String>,
+    doubts: Vec<ConfigError>,
 }
 
 impl Dispatcher {
     /// With chains for pools that have settings of their own, and those for all others.
     #[must_use]
     pub fn new(base: Chains, pools: HashMap<String, Chains>, services: Services) -> Self {
-        Self { base, pools, services, broken: None }
+        Self { base, pools, services, broken: None, doubts: Vec::new() }
     }
 
     /// One that could not start: every event is answered with a fault, so that the user reads a sentence and not how the
@@ -323,7 +333,18 @@ impl Dispatcher {
     #[must_use]
     pub fn broken(error: &ConfigError, services: Services) -> Self {
         let broken = Some(error.to_string());
-        Self { base: Chains::default(), pools: HashMap::new(), services, broken }
+        Self { base: Chains::default(), pools: HashMap::new(), services, broken, doubts: Vec::new() }
+    }
+
+    pub(crate) fn doubting(mut self, doubts: Vec<ConfigError>) -> Self {
+        self.doubts = doubts;
+        self
+    }
+
+    /// What is wrong and keeps only deliveries from being carried out.
+    #[must_use]
+    pub fn doubts(&self) -> &[ConfigError] {
+        &self.doubts
     }
 
     /// The services in force.

@@ -18,8 +18,33 @@ use std::fmt;
 /// ```
 pub struct Fault {
     kind: FaultKind,
+    outlook: Outlook,
     message: Cow<'static, str>,
     source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Whether trying again may help. Only the courier asks: it decides what becomes of a delivery that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outlook {
+    /// It may go away, by itself or because somebody mends it: tried again for three days.
+    #[default]
+    Transient,
+    /// The service has too much to do: tried again later, as if it had not been tried.
+    Throttled,
+    /// The service will never take this one: parked for an operator to look at.
+    Permanent,
+}
+
+impl Outlook {
+    /// The name in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled => "throttled",
+            Self::Permanent => "permanent",
+        }
+    }
 }
 
 /// What sort of accident it was; stable names for metrics and alarms.
@@ -66,12 +91,26 @@ impl Fault {
 
     /// A fault of a given kind.
     pub fn of(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, outlook: Outlook::Transient, message: message.into(), source: None }
     }
 
     /// A service that failed, with what it said.
     pub fn service(message: impl Into<Cow<'static, str>>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: FaultKind::Service, message: message.into(), source: Some(source.into()) }
+        let (outlook, source) = (Outlook::Transient, Some(source.into()));
+        Self { kind: FaultKind::Service, outlook, message: message.into(), source }
+    }
+
+    /// The same, saying whether trying again may help.
+    #[must_use]
+    pub fn with_outlook(mut self, outlook: Outlook) -> Self {
+        self.outlook = outlook;
+        self
+    }
+
+    /// Whether trying again may help.
+    #[must_use]
+    pub const fn outlook(&self) -> Outlook {
+        self.outlook
     }
 
     /// What sort of accident it was.
@@ -101,7 +140,7 @@ impl Fault {
 impl<E: Error + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
         let message = error.to_string().into();
-        Self { kind: FaultKind::Rule, message, source: Some(Box::new(error)) }
+        Self { kind: FaultKind::Rule, outlook: Outlook::Transient, message, source: Some(Box::new(error)) }
     }
 }
 

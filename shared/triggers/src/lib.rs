@@ -44,6 +44,8 @@ mod fault;
 mod keys;
 pub mod ledger;
 mod lenient;
+mod mailbox;
+pub mod onboarding;
 pub mod random;
 mod raw;
 pub mod report;
@@ -60,16 +62,17 @@ pub use config::{ConfigError, Configured, OnFault, RuleSet};
 pub use dispatcher::{Attach, Chains, Dispatcher, Handled, Invocation, Need, Refusal};
 pub use email::{EmailAddress, NotAnAddress};
 pub use event::{Caller, Envelope, Event};
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, Outlook};
 pub use keys::Keys;
 pub use ledger::{Ledger, Wants};
+pub use mailbox::{Mailbox, NotAMailbox};
 pub use rule::{Answer, Denial, Rule, Verdict};
 pub use sample::sample;
-pub use services::{Adapter, Adapters, Clock, Directory, Environment, Services};
+pub use services::{Adapter, Adapters, Bucket, Clock, Directory, Environment, Mailer, Publisher, Services, Templates};
 pub use source::TriggerSource;
 pub use trial::{Seen, StoppedClock, Trial, denied};
 pub use trigger::*;
-pub use visit::{Calls, Deliveries, Held, Hold, Names, Page, Visit};
+pub use visit::{Calls, Deliveries, DeliveryMode, Held, Hold, Names, Page, Staged, Visit};
 
 /// What a rule needs to be written and tried.
 pub mod prelude {

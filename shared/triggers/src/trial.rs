@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::chain::{Chain, End, Trace};
+use crate::chain::{Chain, End, Place, Trace};
 use crate::config::OnFault;
 use crate::ledger::Delivery;
-use crate::visit::Calls;
+use crate::visit::{Calls, DeliveryMode};
 use crate::{Clock, Event, Fault, Gate, Rule, Services, Trigger, Verdict};
 
 /// A rule on trial: what it sees and what it answers, with a ledger in memory and a clock that stands still.
@@ -90,7 +90,8 @@ impl<R: Send + Sync + 'static> Trial<R> {
         R: Rule<T>,
     {
         let mut chain = Chain::<T>::new();
-        chain.push("trial", OnFault::Deny, true, Arc::clone(&self.rule));
+        let (on_fault, delivery) = (OnFault::Deny, DeliveryMode::default());
+        chain.add(Place { name: "trial", on_fault, asks_ledger: true, delivery }, Arc::clone(&self.rule));
         let mut trace = Trace::default();
         let deadline = self.services.clock.now().saturating_add(SignedDuration::from_secs(4)).unwrap_or(Timestamp::MAX);
         let end = finish(chain.run(event, &self.services, deadline, &mut trace));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::{
-    Change, CommitId, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, Ledger, Member,
-    MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
+    Change, CommitId, Condition, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, LeaseId,
+    Ledger, Member, MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
 };
 use crate::{Fault, Keys, Trigger};
 
@@ -295,13 +295,84 @@ impl Names {
 
 /// What is to be done outside once the commit is done.
 #[derive(Clone, Default)]
-pub struct Deliveries(Vec<(String, Task)>);
+pub struct Deliveries {
+    staged: Vec<Staged>,
+    mode: DeliveryMode,
+}
+
+/// A delivery as a rule wants it.
+#[derive(Clone)]
+pub struct Staged {
+    key: String,
+    task: Task,
+    only_if: Option<Condition>,
+    due: Option<Timestamp>,
+    again_after: Option<SignedDuration>,
+    mode: DeliveryMode,
+}
+
+/// When deliveries are carried out. `delivery` in a rule's table, or under `[services]` for all rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// After PostConfirmation at once, in the time that is left; otherwise, and what was not done then, by the courier.
+    #[default]
+    Inline,
+    /// By the courier.
+    Deferred,
+}
 
 impl Deliveries {
-    /// Stages one. The key names rule and purpose (`unique-nickname/assign`): it is the same at every retry, and a delivery
-    /// whose key the member is marked with is not staged again.
-    pub fn stage(&mut self, key: impl Into<String>, task: Task) {
-        self.0.push((key.into(), task));
+    /// Stages one. The key names rule and purpose (`welcome-email`, `unique-nickname/assign`): it is the same at every retry.
+    /// A delivery whose key the member is marked with is not staged again, ever, unless [`Staged::again_after`] says so.
+    pub fn stage(&mut self, key: impl Into<String>, task: Task) -> &mut Staged {
+        let staged = Staged { key: key.into(), task, only_if: None, due: None, again_after: None, mode: self.mode };
+        self.staged.push(staged);
+        let last = self.staged.len() - 1;
+        // What was just pushed is there.
+        #[allow(clippy::indexing_slicing)]
+        &mut self.staged[last]
+    }
+
+    pub(crate) fn set_mode(&mut self, mode: DeliveryMode) {
+        self.mode = mode;
+    }
+}
+
+impl Staged {
+    /// Carried out by the courier, not before this time.
+    pub fn due(&mut self, at: Timestamp) -> &mut Self {
+        self.due = Some(at);
+        self
+    }
+
+    /// Carried out only if this holds then.
+    pub fn only_if(&mut self, condition: Condition) -> &mut Self {
+        self.only_if = Some(condition);
+        self
+    }
+
+    /// Staged again for an event that comes this much later than the last one it was staged for. What comes sooner is taken
+    /// for the same event, called again: a retry of Cognito and another event look alike.
+    pub fn again_after(&mut self, time: SignedDuration) -> &mut Self {
+        self.again_after = Some(time);
+        self
+    }
+
+    /// Whether it was staged already, as far as this mark tells.
+    fn is_done(&self, mark: Option<&Timestamp>, now: Timestamp) -> bool {
+        match (mark, self.again_after) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(at), Some(span)) => now.duration_since(*at) < span,
+        }
+    }
+
+    /// Its name among the user's deliveries: one that is staged repeatedly has another each time.
+    fn stored_key(&self, now: Timestamp) -> String {
+        match self.again_after {
+            Some(_) => format!("{}/{}", self.key, now.as_millisecond()),
+            None => self.key.clone(),
+        }
     }
 }
 
@@ -312,7 +383,7 @@ impl<T: Trigger> Visit<T> {
     /// Whether anything more is to be written than at an earlier moment of the same visit.
     pub(crate) fn wants_more_than(&self, before: &Self) -> bool {
         self.names.changes.len() != before.names.changes.len()
-            || self.deliveries.0.len() != before.deliveries.0.len()
+            || self.deliveries.staged.len() != before.deliveries.staged.len()
             || self.ledger.changes() != before.ledger.changes()
     }
 
@@ -320,7 +391,7 @@ impl<T: Trigger> Visit<T> {
     ///
     /// What was staged is marked at the member, so that the member is read now if no rule asked for it.
     pub(crate) async fn change(&mut self) -> Result<Option<Change>, Fault> {
-        if !self.deliveries.0.is_empty() && self.ledger.wants.sub.is_some() {
+        if !self.deliveries.staged.is_empty() && self.ledger.wants.sub.is_some() {
             self.ledger.load().await?;
         }
         self.changes()
@@ -329,19 +400,28 @@ impl<T: Trigger> Visit<T> {
     fn changes(&self) -> Result<Option<Change>, Fault> {
         let known = self.ledger.reading.member.as_ref();
         let sub = self.ledger.wants.sub.as_deref();
-        let due = if T::DELIVERS { self.now.checked_add(LEASE)? } else { self.now };
+        let id = CommitId::random()?;
         let mut marks = BTreeMap::new();
         let mut deliveries = Vec::new();
-        for (key, task) in &self.deliveries.0 {
+        for staged in &self.deliveries.staged {
+            let key = &staged.key;
             let Some(sub) = sub else {
                 return Err(Fault::new(format!("`{key}` cannot be staged: {} knows no user yet", T::NAME)));
             };
-            if known.is_some_and(|member| member.marks.contains_key(key)) || marks.contains_key(key) {
+            if staged.is_done(known.and_then(|member| member.marks.get(key)), self.now) || marks.contains_key(key) {
                 continue;
             }
             marks.insert(key.clone(), self.now);
-            let id = DeliveryId { pool: self.ledger.wants.pool.clone(), sub: sub.to_owned(), key: key.clone() };
-            deliveries.push(Delivery { id, task: task.clone(), staged: self.now, due, attempts: 0 });
+            let inline = T::DELIVERS && staged.mode == DeliveryMode::Inline && staged.due.is_none();
+            let due = if inline { self.now.checked_add(LEASE)? } else { staged.due.unwrap_or(self.now) };
+            let pool = self.ledger.wants.pool.clone();
+            let id_of = DeliveryId { pool, sub: sub.to_owned(), key: staged.stored_key(self.now) };
+            deliveries.push(Delivery {
+                only_if: staged.only_if.clone(),
+                due,
+                lease: inline.then(|| LeaseId::from(&id)),
+                ..Delivery::new(id_of, staged.task.clone(), self.now)
+            });
         }
         let member = self.ledger.changed_member(&marks);
         let mut invitations = self.ledger.consumed.clone();
@@ -360,7 +440,6 @@ impl<T: Trigger> Visit<T> {
         if member.is_none() && invitations.is_empty() && deliveries.is_empty() && self.names.changes.is_empty() {
             return Ok(None);
         }
-        let id = CommitId::random()?;
         let expected = known.map_or(0, |member| member.version);
         Ok(Some(Change {
             now: self.now,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cognito_triggers::ledger::{Change, Committed, DeliveryId, Reading};
 use cognito_triggers::prelude::*;
-use cognito_triggers::services::{Opening, UserPage};
+use cognito_triggers::services::{Opening, User, UserPage};
 use cognito_triggers::{Adapter, Adapters, Directory, Ledger, Wants};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -161,6 +161,11 @@ impl Ledger for Troubled {
 impl Directory for Troubled {
     async fn update_attributes(&self, _: &str, user: &str, values: &BTreeMap<String, String>) -> Result<(), Fault> {
         self.0.happen(&format!("{user}: {values:?}")).await
+    }
+
+    async fn find(&self, _: &str, user: &str) -> Result<Option<User>, Fault> {
+        self.0.happen(user).await?;
+        Ok(None)
     }
 
     async fn users(&self, _: &str, _: Option<String>) -> Result<UserPage, Fault> {

@@ -10,7 +10,7 @@ use cognito_triggers::ledger::{
     Change, Committed, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, Reading, Task, Wants,
 };
 use cognito_triggers::report::{Report, StepVerdict};
-use cognito_triggers::services::UserPage;
+use cognito_triggers::services::{User, UserPage};
 use cognito_triggers::{Directory, Dispatcher, Fault, Keys, Refusal, UserStatus, courier};
 use cognito_triggers_embedded::{LocalDirectory, NewUser, SqliteLedger};
 use jiff::{SignedDuration, Timestamp};
@@ -97,6 +97,10 @@ impl Ledger for Fragile<SqliteLedger> {
 impl Directory for Fragile<LocalDirectory> {
     async fn update_attributes(&self, pool: &str, user: &str, values: &BTreeMap<String, String>) -> Result<(), Fault> {
         self.1.run(self.0.update_attributes(pool, user, values)).await
+    }
+
+    async fn find(&self, pool: &str, user: &str) -> Result<Option<User>, Fault> {
+        self.1.run(self.0.find(pool, user)).await
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

@@ -7,7 +7,7 @@ use super::settings::{Misfit, either, nearest};
 use super::tree::{Node, Table, Value};
 use super::{ConfigError, Configured, KNOWN_SECTIONS, OnFault, RuleSet, RuleVisitor};
 use crate::dispatcher::Section;
-use crate::{Chains, Environment, Need};
+use crate::{Chains, DeliveryMode, Environment, Need};
 
 /// What a check found out about a configuration without an error.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +88,7 @@ struct Prepared {
     settings: Node,
     on: bool,
     on_fault: OnFault,
+    delivery: DeliveryMode,
 }
 
 impl RuleVisitor for Binding<'_> {
@@ -129,10 +130,12 @@ impl<'a> Binding<'a> {
             self.errors.push(error.remedy(format!("write `[{path}]`")).placed(self.configuration.file(), line));
             return None;
         };
-        let (off, on_fault_key) = (table.remove("off"), table.remove("on-fault"));
+        let (off, on_fault_key, delivery) = (table.remove("off"), table.remove("on-fault"), table.remove("delivery"));
         let off = off.map_or(Some(false), |node| self.switch(section, &node))?;
         let on_fault = on_fault_key.map_or(Some(on_fault), |node| self.on_fault(section, &node))?;
-        Some(Prepared { settings, on: !off, on_fault })
+        let usual = self.configuration.delivery();
+        let delivery = delivery.map_or(Some(usual), |node| self.delivery(section, &node))?;
+        Some(Prepared { settings, on: !off, on_fault, delivery })
     }
 
     fn switch(&mut self, section: &str, node: &Node) -> Option<bool> {
@@ -157,10 +160,18 @@ impl<'a> Binding<'a> {
         }
     }
 
+    fn delivery(&mut self, section: &str, node: &Node) -> Option<DeliveryMode> {
+        match delivery_mode(node) {
+            Ok(mode) => Some(mode),
+            Err(error) => self.common(section, "delivery", node, error),
+        }
+    }
+
     /// Notes what is wrong with a key every rule has.
     fn common<T>(&mut self, section: &str, key: &str, node: &Node, error: ConfigError) -> Option<T> {
         let remedy = match key {
             "off" => "write `off = true` to switch the rule off",
+            "delivery" => DELIVERY_REMEDY,
             _ => "use `deny` or `continue`",
         };
         let error = error.at(key).within(&self.path(section, node.of_pool)).remedy(remedy);
@@ -171,7 +182,8 @@ impl<'a> Binding<'a> {
     fn begin(&mut self, name: &'static str, prepared: &Prepared) {
         self.on.push(name);
         let environment = self.environment.clone();
-        self.chains.begin(Section { name, on_fault: prepared.on_fault, asks_ledger: false, environment });
+        let Prepared { on_fault, delivery, .. } = *prepared;
+        self.chains.begin(Section { name, on_fault, asks_ledger: false, delivery, environment });
     }
 
     /// Notes what the rule itself found wrong.
@@ -231,8 +243,26 @@ fn missing(need: Need) -> ConfigError {
             .remedy("add `ledger = \"dynamodb:<table>\"` under [services] or set TRIGGERS_LEDGER"),
         Need::Directory => ConfigError::new("needs a directory")
             .remedy("add `directory = \"cognito\"` under [services] or set TRIGGERS_DIRECTORY"),
+        Need::Mailer => ConfigError::new("needs a mailer")
+            .remedy("add `mailer = \"ses:Acme <hello@acme.example>\"` under [services] or set TRIGGERS_MAILER"),
+        Need::Bucket => ConfigError::new("needs a bucket")
+            .remedy("add `bucket = \"s3:<bucket>\"` under [services] or set TRIGGERS_BUCKET"),
+        Need::Publisher => ConfigError::new("needs a publisher")
+            .remedy("add `publisher = \"eventbridge:<bus>\"` under [services] or set TRIGGERS_PUBLISHER"),
         Need::Key => ConfigError::new("needs a root key")
             .remedy("make one with `openssl rand -base64 32` and set TRIGGERS_KEY to it where the function runs"),
+    }
+}
+
+pub(super) const DELIVERY_REMEDY: &str = "use `inline` or `deferred`";
+
+/// When deliveries are carried out, as it is written.
+pub(super) fn delivery_mode(node: &Node) -> Result<DeliveryMode, ConfigError> {
+    match &node.value {
+        Value::Text(text) if text == "inline" => Ok(DeliveryMode::Inline),
+        Value::Text(text) if text == "deferred" => Ok(DeliveryMode::Deferred),
+        Value::Text(_) => Err(ConfigError::new("there is no such choice")),
+        _ => Err(ConfigError::new(format!("expected a string, found {}", node.kind()))),
     }
 }
 

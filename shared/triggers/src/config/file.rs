@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use super::bind::{Bound, Checked, bind, pool_path};
+use super::bind::{Bound, Checked, DELIVERY_REMEDY, bind, delivery_mode, pool_path};
 use super::error::in_order;
 use super::settings::{either, nearest};
 use super::tree::{self, Node, Table, Value};
 use super::{ConfigError, ConfigErrors, KNOWN_SECTIONS, RuleSet, WRITTEN_SECTIONS};
-use crate::{Adapters, Chains, Clock, Dispatcher, Environment, Keys, Need, Services, services};
+use crate::{Chains, DeliveryMode, Environment, Keys, Need};
 
 /// Where the file is looked for if `TRIGGERS_CONFIG` does not say: a Lambda layer, then the working directory.
 const PLACES: [&str; 2] = ["/opt/triggers/triggers.toml", "triggers.toml"];
@@ -168,20 +168,6 @@ impl Configuration {
         self.checked(bind::<R>(self, environment.unwrap_or(&empty)), environment)
     }
 
-    /// Binds the tables to the rules and opens the services they need.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with the file and the variables; if nothing is, the services that could not be opened.
-    pub async fn open<R: RuleSet>(
-        &self,
-        environment: &Environment,
-        adapters: &Adapters,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Dispatcher, ConfigErrors> {
-        self.opened(bind::<R>(self, environment), environment, adapters, clock).await
-    }
-
     /// The tables.
     pub(super) fn root(&self) -> &Table {
         &self.root
@@ -210,36 +196,8 @@ impl Configuration {
         Ok(checked)
     }
 
-    async fn opened(
-        &self,
-        mut bound: Bound,
-        environment: &Environment,
-        adapters: &Adapters,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Dispatcher, ConfigErrors> {
-        let (addresses, keys) = self.prepared(&mut bound, environment);
-        ConfigErrors::check(std::mem::take(&mut bound.errors))?;
-
-        let mut services = Services { keys, ..Services::none(clock) };
-        let mut errors = Vec::new();
-        if let Some(address) = addresses.ledger.filter(|_| bound.needs(Need::Ledger)) {
-            match services::open("ledger", &address, &adapters.ledgers, environment).await {
-                Ok(ledger) => services.ledger = ledger,
-                Err(error) => errors.push(self.service_error("ledger", error, environment)),
-            }
-        }
-        if let Some(address) = addresses.directory.filter(|_| bound.needs(Need::Directory)) {
-            match services::open("directory", &address, &adapters.directories, environment).await {
-                Ok(directory) => services.directory = directory,
-                Err(error) => errors.push(self.service_error("directory", error, environment)),
-            }
-        }
-        ConfigErrors::check(errors)?;
-        Ok(Dispatcher::new(bound.base, bound.pools, services))
-    }
-
     /// What the services are opened with; adds to the errors what is wrong or missing there.
-    fn prepared(&self, bound: &mut Bound, environment: &Environment) -> (ServiceAddresses, Keys) {
+    pub(super) fn prepared(&self, bound: &mut Bound, environment: &Environment) -> (ServiceAddresses, Keys) {
         let addresses = self.addresses(environment, &mut bound.errors);
         let mut keys = Keys::default();
         if let Some(text) = environment.find("TRIGGERS_KEY") {
@@ -252,6 +210,9 @@ impl Configuration {
         let unmet = bound.unmet(self, |need| match need {
             Need::Ledger => self.has_service("ledger") || environment.find("TRIGGERS_LEDGER").is_some(),
             Need::Directory => self.has_service("directory") || environment.find("TRIGGERS_DIRECTORY").is_some(),
+            Need::Mailer => self.has_service("mailer") || environment.find("TRIGGERS_MAILER").is_some(),
+            Need::Bucket => self.has_service("bucket") || environment.find("TRIGGERS_BUCKET").is_some(),
+            Need::Publisher => self.has_service("publisher") || environment.find("TRIGGERS_PUBLISHER").is_some(),
             Need::Key => environment.find("TRIGGERS_KEY").is_some(),
         });
         bound.errors.extend(unmet);
@@ -262,11 +223,11 @@ impl Configuration {
         self.service(key).is_some()
     }
 
-    fn service(&self, key: &str) -> Option<&Node> {
+    pub(super) fn service(&self, key: &str) -> Option<&Node> {
         self.root.get("services")?.as_table()?.get(key)
     }
 
-    fn addresses(&self, environment: &Environment, errors: &mut Vec<ConfigError>) -> ServiceAddresses {
+    pub(super) fn addresses(&self, environment: &Environment, errors: &mut Vec<ConfigError>) -> ServiceAddresses {
         self.check_service_keys(errors);
         let mut find = |service: &Service| {
             let written = match self.service(service.key) {
@@ -291,14 +252,57 @@ impl Configuration {
             errors.push(error.at("services").remedy("write `[services]`").placed(&self.file, node.line));
             return;
         };
-        let known = SERVICES.each_ref().map(|service| service.key);
+        let mut known: Vec<_> = SERVICES.iter().map(|service| service.key).collect();
+        known.extend(["templates", "delivery"]);
+        self.check_other_keys(table, errors);
         for (key, node) in table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let remedy = match nearest(key, known.into_iter()) {
+            let remedy = match nearest(key, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("use {}", either(&known)),
             };
             let error = ConfigError::new("there is no such service").at(tree::key_name(key)).within("services");
             errors.push(error.remedy(remedy).placed(&self.file, node.line));
+        }
+    }
+
+    fn check_other_keys(&self, table: &Table, errors: &mut Vec<ConfigError>) {
+        let mut note = |key: &str, node: &Node, error: ConfigError| {
+            errors.push(error.at(key).within("services").placed(&self.file, node.line));
+        };
+        if let Some(node) = table.get("delivery")
+            && let Err(error) = delivery_mode(node)
+        {
+            note("delivery", node, error.remedy(DELIVERY_REMEDY));
+        }
+        if let Some(node) = table.get("templates")
+            && !matches!(&node.value, Value::Text(path) if !path.trim().is_empty())
+        {
+            note("templates", node, ConfigError::new("this is not a folder").remedy("write it as `templates/`"));
+        }
+    }
+
+    /// When deliveries are carried out unless a rule's table says otherwise.
+    pub(super) fn delivery(&self) -> DeliveryMode {
+        self.service("delivery").and_then(|node| delivery_mode(node).ok()).unwrap_or_default()
+    }
+
+    /// The folder the file is in: below it stand the folders it names.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        Path::new(&self.file).parent().unwrap_or(Path::new(""))
+    }
+
+    /// The folder of templates: `TRIGGERS_TEMPLATES`, else what `[services] templates` says, else `templates`; the latter two
+    /// beside the file.
+    #[must_use]
+    pub fn templates_folder(&self, environment: &Environment) -> PathBuf {
+        let written = self.service("templates").and_then(|node| match &node.value {
+            Value::Text(path) => Some(path.as_str()),
+            _ => None,
+        });
+        match environment.find("TRIGGERS_TEMPLATES") {
+            Some(path) => PathBuf::from(path),
+            None => self.folder().join(written.unwrap_or("templates")),
         }
     }
 
@@ -314,7 +318,7 @@ impl Configuration {
     }
 
     /// Says where the address of a service came from.
-    fn service_error(&self, key: &str, error: ConfigError, environment: &Environment) -> ConfigError {
+    pub(super) fn service_error(&self, key: &str, error: ConfigError, environment: &Environment) -> ConfigError {
         let variable = SERVICES.iter().find(|service| service.key == key).map(|service| service.variable);
         match (variable.filter(|variable| environment.find(variable).is_some()), self.service(key)) {
             (Some(variable), _) => error.at(variable),

@@ -11,6 +11,7 @@ use crate::Chains;
 mod bind;
 mod error;
 mod file;
+mod open;
 mod schema;
 mod secret;
 mod settings;

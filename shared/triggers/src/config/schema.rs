@@ -61,18 +61,30 @@ pub fn schema<R: RuleSet>() -> Value {
 }
 
 fn services() -> Value {
-    let properties: Map<String, Value> = SERVICES
+    let mut properties: Map<String, Value> = SERVICES
         .iter()
         .map(|service| {
             let description = format!("{}: {}. {} overrides it", service.purpose, service.example, service.variable);
             (service.key.to_owned(), json!({ "type": "string", "description": description }))
         })
         .collect();
+    let templates = "The folder of templates, beside this file. TRIGGERS_TEMPLATES overrides it";
+    properties
+        .insert("templates".into(), json!({ "type": "string", "default": "templates", "description": templates }));
+    properties.insert("delivery".into(), delivery());
     json!({
         "type": "object",
         "description": "Where the services are that rules rely on",
         "properties": properties,
         "additionalProperties": false,
+    })
+}
+
+fn delivery() -> Value {
+    json!({
+        "enum": ["inline", "deferred"],
+        "default": "inline",
+        "description": "Whether mails, files and events are sent before PostConfirmation is answered, or left to the courier",
     })
 }
 
@@ -109,6 +121,7 @@ fn with_common_keys(rule: Value, on_fault: Value, default: OnFault) -> Value {
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("off".into(), off);
         properties.insert("on-fault".into(), on_fault.into());
+        properties.insert("delivery".into(), delivery());
     }
     if !rule.contains_key("unevaluatedProperties") {
         rule.insert("additionalProperties".into(), false.into());

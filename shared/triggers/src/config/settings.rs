@@ -18,7 +18,7 @@ use super::ConfigError;
 use super::tree::{Node, Value, key_name};
 
 /// Keys every rule's table may have beside the rule's own.
-pub(super) const COMMON_KEYS: [&str; 2] = ["off", "on-fault"];
+pub(super) const COMMON_KEYS: [&str; 3] = ["delivery", "off", "on-fault"];
 
 /// Why a table does not fit a rule.
 #[derive(Debug)]

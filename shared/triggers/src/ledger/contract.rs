@@ -386,16 +386,10 @@ fn invitation(maximum: u32) -> Invitation {
 }
 
 fn delivery(case: &Case, sub: &str, key: &str) -> Delivery {
-    Delivery {
-        id: DeliveryId { pool: case.pool.clone(), sub: sub.into(), key: key.into() },
-        task: Task::UpdateAttributes {
-            user_name: sub.into(),
-            attributes: [("nickname".to_owned(), "Änne \u{1f600}".to_owned())].into(),
-        },
-        staged: NOW,
-        due: after(30),
-        attempts: 0,
-    }
+    let id = DeliveryId { pool: case.pool.clone(), sub: sub.into(), key: key.into() };
+    let attributes = [("nickname".to_owned(), "Änne \u{1f600}".to_owned())].into();
+    let task = Task::UpdateAttributes { user_name: sub.into(), attributes };
+    Delivery { due: after(30), ..Delivery::new(id, task, NOW) }
 }
 
 async fn nothing_is_there_at_first(case: Case) {
@@ -1342,6 +1336,10 @@ mod tests {
 
         async fn deliveries(&self, pool: &str) -> Result<Vec<Delivery>, Fault> {
             self.0.deliveries(pool).await
+        }
+
+        async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault> {
+            self.0.redrive(delivery, now).await
         }
     }
 

@@ -5,6 +5,10 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::LeaseId;
+use crate::Mailbox;
 
 /// Names a delivery within everything that is stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +21,14 @@ pub struct DeliveryId {
     pub key: String,
 }
 
+impl DeliveryId {
+    /// The rule that staged it. Behind the rule's name a key may hold what the user is called.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        self.key.split('/').next().unwrap_or_default()
+    }
+}
+
 /// One thing to be done outside, at least once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,13 +37,69 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// What is to be done.
     pub task: Task,
+    /// What must hold when it is carried out; otherwise it lapses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<Condition>,
     /// When it was staged.
     pub staged: Timestamp,
-    /// When it is to be tried next. One that is carried out inline is due later: that is its lease.
+    /// When it is to be tried next. While somebody works on it, when the lease ends.
     pub due: Timestamp,
-    /// How often it was tried in vain.
+    /// Who works on it, or worked on it last. One that is carried out inline is born leased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseId>,
+    /// How often it was tried in vain; throttled tries do not count.
     #[serde(default)]
     pub attempts: u32,
+    /// When a try that counts failed for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Why the last try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Since when it is parked: nobody tries it any more, until an operator says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Timestamp>,
+}
+
+impl Delivery {
+    /// One that was staged at this time, is due at once and that nobody works on.
+    #[must_use]
+    pub const fn new(id: DeliveryId, task: Task, staged: Timestamp) -> Self {
+        let (only_if, lease, fault) = (None, None, None);
+        Self { id, task, only_if, staged, due: staged, lease, attempts: 0, failing_since: None, fault, parked: None }
+    }
+
+    /// Whether it is to be tried at this time.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.parked.is_none() && self.due <= now
+    }
+
+    /// Whether somebody holds a lease on it at this time.
+    #[must_use]
+    pub fn is_worked_on(&self, now: Timestamp) -> bool {
+        self.lease.is_some() && self.due > now
+    }
+
+    /// What it is once an operator wants it tried anew.
+    #[must_use]
+    pub fn redriven(self, now: Timestamp) -> Self {
+        Self { due: now, attempts: 0, failing_since: None, lease: None, parked: None, ..self }
+    }
+}
+
+/// What must hold when a delivery is carried out. Asked then, because asking in the sign-in would cost a call of the directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[non_exhaustive]
+pub enum Condition {
+    /// The user exists and was created at this time or later.
+    CreatedSince {
+        /// The user's name in the pool.
+        user_name: String,
+        /// The time.
+        since: Timestamp,
+    },
 }
 
 /// What is to be done.
@@ -46,14 +114,118 @@ pub enum Task {
         /// The attributes and their new values.
         attributes: BTreeMap<String, String>,
     },
+    /// Sends a mail through the mailer.
+    Mail(Mail),
+    /// Puts a set of files into the bucket: those that are not there yet.
+    Files(Files),
+    /// Hands an event to the publisher.
+    Publish(UserEvent),
+}
+
+impl Task {
+    /// Its name in lists and metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::UpdateAttributes { .. } => "update-attributes",
+            Self::Mail(_) => "mail",
+            Self::Files(_) => "files",
+            Self::Publish(_) => "publish",
+        }
+    }
+}
+
+/// A mail to be written from a template.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mail {
+    /// The folder of the template, e.g. `welcome-email`.
+    pub template: String,
+    /// Who gets it: at least one, at most 50 (the most SES takes).
+    pub to: Vec<Mailbox>,
+    /// Who it is from; otherwise whom the mailer names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Mailbox>,
+    /// Where answers go; otherwise where the mailer says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_to: Vec<Mailbox>,
+    /// The languages to look for, the best first, e.g. `de-AT`, `en`.
+    #[serde(default)]
+    pub locales: Vec<String>,
+    /// What the template is filled with. `user` is taken for the user's attributes by name.
+    #[serde(default)]
+    pub context: Map<String, Value>,
+    /// Mails of one pool to the same recipients with the same digest become one: their contexts are the `entries` of the
+    /// context the template is filled with. A mail without one is a single entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// Files to be put into the bucket.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Files {
+    /// Where they come from.
+    pub from: FileSource,
+    /// What their keys begin with, e.g. `users/<sub>/`.
+    pub to: String,
+    /// What text files and names are filled with, as in a [`Mail`].
+    #[serde(default)]
+    pub context: Map<String, Value>,
+}
+
+/// Where a set of files comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileSource {
+    /// A folder beside the configuration, shipped with the function.
+    Folder(String),
+    /// Objects of the same bucket whose keys begin like this, copied there.
+    Prefix(String),
+}
+
+/// An event about a user.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UserEvent {
+    /// The same whenever the same event is published again: by it a consumer tells a repetition.
+    pub id: String,
+    /// What happened, e.g. `user.confirmed`.
+    pub name: String,
+    /// When.
+    pub time: Timestamp,
+    /// What is told, as JSON.
+    pub detail: Map<String, Value>,
 }
 
 impl fmt::Debug for Task {
+    /// What is to be done and nothing of the user.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UpdateAttributes { attributes, .. } => {
                 formatter.debug_tuple("UpdateAttributes").field(&attributes.keys()).finish()
             }
+            Self::Mail(mail) => mail.fmt(formatter),
+            Self::Files(files) => files.fmt(formatter),
+            Self::Publish(event) => event.fmt(formatter),
         }
+    }
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Mail").field(&self.template).finish()
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Files").field(&self.from).finish()
+    }
+}
+
+impl fmt::Debug for UserEvent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("UserEvent").field(&self.name).finish()
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{
-    Change, Committed, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, Ledger, LedgerAdmin,
-    Member, Moved, NameEffect, NameKey, Reading, Switches, Wants,
+    Backlog, Change, Committed, Delivery, DeliveryId, Fate, Holding, Invitation, InvitationChange, InvitationKey,
+    Lease, LeaseId, Ledger, LedgerAdmin, Member, Moved, NameEffect, NameKey, Outbox, Reading, Switches, Wants,
 };
 use crate::Fault;
 
@@ -160,6 +161,60 @@ impl LedgerAdmin for MemoryLedger {
             state.deliveries.values().filter(|delivery| delivery.id.pool == pool).cloned().collect();
         deliveries.sort_by_key(|delivery| delivery.due);
         Ok(deliveries)
+    }
+
+    async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault> {
+        let mut state = self.state();
+        let Some(stored) = state.deliveries.get_mut(delivery) else { return Ok(false) };
+        if stored.is_worked_on(now) {
+            return Ok(false);
+        }
+        *stored = stored.clone().redriven(now);
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryLedger {
+    async fn lease_due(&self, lease: &Lease, most: usize) -> Result<Vec<Delivery>, Fault> {
+        let due = {
+            let state = self.state();
+            let mut due: Vec<_> = state.deliveries.values().filter(|delivery| delivery.is_due(lease.now)).collect();
+            due.sort_by_key(|delivery| delivery.due);
+            due.into_iter().take(most).map(|delivery| delivery.id.clone()).collect::<Vec<_>>()
+        };
+        self.lease(&due, lease).await
+    }
+
+    async fn lease(&self, deliveries: &[DeliveryId], lease: &Lease) -> Result<Vec<Delivery>, Fault> {
+        let mut state = self.state();
+        let mut leased = Vec::new();
+        for id in deliveries {
+            if let Some(delivery) = state.deliveries.get_mut(id).filter(|delivery| delivery.is_due(lease.now)) {
+                delivery.lease = Some(lease.id.clone());
+                delivery.due = lease.until;
+                leased.push(delivery.clone());
+            }
+        }
+        Ok(leased)
+    }
+
+    async fn settle(&self, delivery: &DeliveryId, lease: &LeaseId, fate: &Fate) -> Result<bool, Fault> {
+        let mut state = self.state();
+        let stored = state.deliveries.get_mut(delivery).filter(|stored| stored.lease.as_ref() == Some(lease));
+        let Some(stored) = stored else { return Ok(false) };
+        *stored = fate.of(stored.clone());
+        Ok(true)
+    }
+
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog, Fault> {
+        let state = self.state();
+        let due = state.deliveries.values().filter(|delivery| delivery.is_due(now));
+        Ok(Backlog {
+            due: due.clone().count(),
+            oldest: due.map(|delivery| delivery.due).min(),
+            parked: state.deliveries.values().filter(|delivery| delivery.parked.is_some()).count(),
+        })
     }
 }
 

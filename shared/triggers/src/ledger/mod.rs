@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::Fault;
 
@@ -14,6 +15,7 @@ mod invitation;
 mod member;
 mod memory;
 mod name;
+mod outbox;
 
 pub use change::*;
 pub use delivery::*;
@@ -21,6 +23,7 @@ pub use invitation::*;
 pub use member::*;
 pub use memory::MemoryLedger;
 pub use name::*;
+pub use outbox::*;
 
 /// Where members, names, invitations, switches and deliveries are kept.
 ///
@@ -63,8 +66,12 @@ pub trait LedgerAdmin: Ledger {
     /// Every invitation of a pool with its hash, oldest first.
     async fn invitations(&self, pool: &str) -> Result<Vec<(InvitationKey, Invitation)>, Fault>;
 
-    /// Every delivery of a pool that has not been carried out, the earliest due first.
+    /// Every delivery of a pool that has not been carried out, parked ones included, the earliest due first.
     async fn deliveries(&self, pool: &str) -> Result<Vec<Delivery>, Fault>;
+
+    /// Makes a delivery due at once and its tries forgotten, whether it is parked or waits. `false` if it is not there, or
+    /// somebody works on it: its lease ends after `now`.
+    async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault>;
 }
 
 /// What one read is to bring.

@@ -53,7 +53,6 @@ pub struct PostAuthentication;
 
 impl Trigger for PostAuthentication {
     const NAME: &'static str = "PostAuthentication";
-    const DELIVERS: bool = true;
     type Request = PostAuthenticationRequest;
     type Response = PostAuthenticationResponse;
 }

@@ -1,17 +1,33 @@
 //! What is outside: the services rules and deliveries rely on, and how one is chosen by its address.
 
+mod absent;
+mod bucket;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod directory;
+mod mailer;
+mod publisher;
+mod templates;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::Keys;
 use crate::config::ConfigError;
-use crate::ledger::{Ledger, MemoryLedger};
-use crate::{Fault, FaultKind, Keys};
+use crate::ledger::{Ledger, MemoryLedger, Outbox};
+
+pub(crate) use absent::Absent;
+pub use bucket::*;
+pub use directory::*;
+pub use mailer::*;
+pub use publisher::*;
+pub use templates::*;
 
 /// The time.
 pub trait Clock: Send + Sync + 'static {
@@ -22,57 +38,6 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// The users of a pool, as an administrator reaches them.
-#[async_trait]
-pub trait Directory: Send + Sync + 'static {
-    /// Sets attributes of a user. Setting what is set already changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such user, the pool refuses the values, or the service cannot be reached.
-    async fn update_attributes(
-        &self,
-        pool: &str,
-        user_name: &str,
-        attributes: &BTreeMap<String, String>,
-    ) -> Result<(), Fault>;
-
-    /// One page of the pool's users, in no particular order.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such pool or the service cannot be reached.
-    async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault>;
-}
-
-/// One page of users.
-#[derive(Clone, Debug, Default)]
-pub struct UserPage {
-    /// The users.
-    pub users: Vec<User>,
-    /// What to ask with for the next page; `None` after the last.
-    pub next: Option<String>,
-}
-
-/// A user as the directory lists it. `Debug` shows nothing of the user.
-#[derive(Clone, Default)]
-pub struct User {
-    /// The user's name in the pool.
-    pub user_name: String,
-    /// The attributes, `sub` among them.
-    pub attributes: crate::Attributes,
-    /// Whether the user is confirmed, or signs in at another provider.
-    pub confirmed: bool,
-    /// When the user was created.
-    pub created: Timestamp,
-}
-
-impl fmt::Debug for User {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("User").field("confirmed", &self.confirmed).finish_non_exhaustive()
-    }
-}
-
 /// The services in force.
 #[derive(Clone)]
 pub struct Services {
@@ -80,6 +45,14 @@ pub struct Services {
     pub ledger: Arc<dyn Ledger>,
     /// The pool's users.
     pub directory: Arc<dyn Directory>,
+    /// Who sends mails.
+    pub mailer: Arc<dyn Mailer>,
+    /// Where users' files are.
+    pub bucket: Arc<dyn Bucket>,
+    /// Where events about users go.
+    pub publisher: Arc<dyn Publisher>,
+    /// What mails and files are made from.
+    pub templates: Arc<dyn Templates>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The root key and what is derived from it.
@@ -90,7 +63,17 @@ impl Services {
     /// Services that only tell the time: whatever else is asked is a fault that says what is missing.
     #[must_use]
     pub fn none(clock: Arc<dyn Clock>) -> Self {
-        Self { ledger: Arc::new(Absent), directory: Arc::new(Absent), clock, keys: Keys::default() }
+        let absent = Arc::new(Absent::unconfigured());
+        Self {
+            ledger: Arc::clone(&absent) as Arc<dyn Ledger>,
+            directory: Arc::clone(&absent) as Arc<dyn Directory>,
+            mailer: Arc::clone(&absent) as Arc<dyn Mailer>,
+            bucket: Arc::clone(&absent) as Arc<dyn Bucket>,
+            publisher: Arc::clone(&absent) as Arc<dyn Publisher>,
+            templates: absent,
+            clock,
+            keys: Keys::default(),
+        }
     }
 
     /// Services in memory, for tests: the ledger forgets everything when it is dropped.
@@ -98,42 +81,6 @@ impl Services {
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
         let keys = Keys::from_root(&[7; 32]);
         Self { ledger: Arc::new(MemoryLedger::default()), keys, ..Self::none(clock) }
-    }
-}
-
-/// Stands where no service is configured.
-struct Absent;
-
-fn absent(service: &str) -> Fault {
-    Fault::of(
-        FaultKind::Configuration,
-        format!("no {service} is configured: add `{service} = \"...\"` under [services]"),
-    )
-}
-
-#[async_trait]
-impl Ledger for Absent {
-    async fn read(&self, _: &crate::Wants) -> Result<crate::ledger::Reading, Fault> {
-        Err(absent("ledger"))
-    }
-
-    async fn commit(&self, _: &crate::ledger::Change) -> Result<crate::ledger::Committed, Fault> {
-        Err(absent("ledger"))
-    }
-
-    async fn acknowledge(&self, _: &[crate::ledger::DeliveryId]) -> Result<(), Fault> {
-        Err(absent("ledger"))
-    }
-}
-
-#[async_trait]
-impl Directory for Absent {
-    async fn update_attributes(&self, _: &str, _: &str, _: &BTreeMap<String, String>) -> Result<(), Fault> {
-        Err(absent("directory"))
-    }
-
-    async fn users(&self, _: &str, _: Option<String>) -> Result<UserPage, Fault> {
-        Err(absent("directory"))
     }
 }
 
@@ -207,8 +154,17 @@ impl<S: ?Sized> Clone for Adapter<S> {
 #[derive(Clone, Default)]
 pub struct Adapters {
     pub(crate) ledgers: Vec<Adapter<dyn Ledger>>,
+    pub(crate) outboxes: Vec<Adapter<dyn Outbox>>,
     pub(crate) directories: Vec<Adapter<dyn Directory>>,
+    pub(crate) mailers: Vec<Adapter<dyn Mailer>>,
+    pub(crate) buckets: Vec<Adapter<dyn Bucket>>,
+    pub(crate) publishers: Vec<Adapter<dyn Publisher>>,
+    pub(crate) templates: Option<OpenTemplates>,
 }
+
+/// Opens the templates: first the folder of the configuration, below which folders of files are named, then the folder of
+/// templates. Neither need exist.
+pub type OpenTemplates = fn(&Path, &Path) -> Arc<dyn Templates>;
 
 impl Adapters {
     /// No adapters: for rules that need no service.
@@ -224,10 +180,45 @@ impl Adapters {
         self
     }
 
+    /// With one more kind of outbox, the view of the ledger a courier works with.
+    #[must_use]
+    pub fn outbox(mut self, adapter: Adapter<dyn Outbox>) -> Self {
+        self.outboxes.push(adapter);
+        self
+    }
+
     /// With one more kind of directory.
     #[must_use]
     pub fn directory(mut self, adapter: Adapter<dyn Directory>) -> Self {
         self.directories.push(adapter);
+        self
+    }
+
+    /// With one more kind of mailer.
+    #[must_use]
+    pub fn mailer(mut self, adapter: Adapter<dyn Mailer>) -> Self {
+        self.mailers.push(adapter);
+        self
+    }
+
+    /// With one more kind of bucket.
+    #[must_use]
+    pub fn bucket(mut self, adapter: Adapter<dyn Bucket>) -> Self {
+        self.buckets.push(adapter);
+        self
+    }
+
+    /// With one more kind of publisher.
+    #[must_use]
+    pub fn publisher(mut self, adapter: Adapter<dyn Publisher>) -> Self {
+        self.publishers.push(adapter);
+        self
+    }
+
+    /// With templates, for mails and files.
+    #[must_use]
+    pub fn templates(mut self, open: OpenTemplates) -> Self {
+        self.templates = Some(open);
         self
     }
 }

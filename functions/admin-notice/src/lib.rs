@@ -1,0 +1,1 @@
+//! A mail to the administrators for every new user.

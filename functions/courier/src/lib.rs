@@ -1,0 +1,1 @@
+//! Carries out deliveries that an earlier invocation could not.

@@ -1,0 +1,2 @@
+//! The courier.
+fn main() {}

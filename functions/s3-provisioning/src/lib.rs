@@ -1,0 +1,1 @@
+//! A set of files for every new user.

@@ -1,0 +1,1 @@
+//! Events about users, for billing and analytics.

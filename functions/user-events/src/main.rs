@@ -1,0 +1,2 @@
+//! The Lambda for the triggers PostConfirmation and PostAuthentication.
+cognito_triggers_lambda::function!((user_events::UserEvents,), ledger: LEDGER, directory: DIRECTORY, publisher: PUBLISHER);

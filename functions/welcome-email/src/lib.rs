@@ -1,0 +1,1 @@
+//! A greeting to every new user.

@@ -1,0 +1,1 @@
+//! Mails and files made from templates.

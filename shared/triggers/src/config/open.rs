@@ -1,0 +1,198 @@
+//! From a configuration to what answers events and what carries out deliveries: opens the services.
+
+use std::sync::Arc;
+
+use super::bind::{Bound, bind, pool_path};
+use super::{ConfigError, ConfigErrors, Configuration, RuleSet, ServiceAddresses};
+use crate::courier::Courier;
+use crate::services::{self, Absent, OpenTemplates, TemplateUse, Templates};
+use crate::{Adapter, Adapters, Chains, Clock, Dispatcher, Environment, Keys, Need, Services};
+
+impl Configuration {
+    /// Binds the tables to the rules and opens the services they need.
+    ///
+    /// A mailer, bucket or publisher that cannot be opened, or a template that is wrong, keeps nobody from signing in: what
+    /// needs it fails and stays due, and [`Dispatcher::doubts`] says why.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file and the variables; if nothing is, the services that could not be opened.
+    pub async fn open<R: RuleSet>(
+        &self,
+        environment: &Environment,
+        adapters: &Adapters,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Dispatcher, ConfigErrors> {
+        self.opened(bind::<R>(self, environment), environment, adapters, clock).await
+    }
+
+    async fn opened(
+        &self,
+        mut bound: Bound,
+        environment: &Environment,
+        adapters: &Adapters,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Dispatcher, ConfigErrors> {
+        let (mut addresses, keys) = self.prepared(&mut bound, environment);
+        ConfigErrors::check(std::mem::take(&mut bound.errors))?;
+        let needed = |need, address: &mut Option<String>| {
+            if !bound.needs(need) {
+                *address = None;
+            }
+        };
+        needed(Need::Ledger, &mut addresses.ledger);
+        needed(Need::Directory, &mut addresses.directory);
+        needed(Need::Mailer, &mut addresses.mailer);
+        needed(Need::Bucket, &mut addresses.bucket);
+        needed(Need::Publisher, &mut addresses.publisher);
+
+        let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
+        let mut services = Services { keys, ..Services::none(clock) };
+        if let Some(ledger) = opening.open("ledger", addresses.ledger.as_deref(), &adapters.ledgers).await {
+            services.ledger = ledger;
+        }
+        if let Some(directory) = opening.open("directory", addresses.directory.as_deref(), &adapters.directories).await
+        {
+            services.directory = directory;
+        }
+        opening.open_others(&mut services, &addresses, adapters).await;
+        if adapters.templates.is_some() {
+            let all = std::iter::once((None, &bound.base)).chain(bound.pools.iter().map(|(id, it)| (Some(id), it)));
+            opening.doubts.extend(self.wrong_templates(all, services.templates.as_ref()));
+        }
+        ConfigErrors::check(opening.errors)?;
+        Ok(Dispatcher::new(bound.base, bound.pools, services).doubting(opening.doubts))
+    }
+
+    /// Opens what carries out deliveries: the outbox, and every other service the configuration names.
+    ///
+    /// The courier needs no rules. What it cannot open is among the doubts: deliveries that need it fail and stay due.
+    ///
+    /// # Errors
+    ///
+    /// If no ledger is named, or it cannot be opened.
+    pub async fn open_courier(
+        &self,
+        environment: &Environment,
+        adapters: &Adapters,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Courier, Vec<ConfigError>), ConfigErrors> {
+        let mut errors = Vec::new();
+        let addresses = self.addresses(environment, &mut errors);
+        let keys = environment.find("TRIGGERS_KEY").map(Keys::parse).transpose();
+        let keys = keys.map_err(|error| error.at("TRIGGERS_KEY"))?.unwrap_or_default();
+        if addresses.ledger.is_none() && errors.is_empty() {
+            let remedy = "add `ledger = \"dynamodb:<table>\"` under [services] or set TRIGGERS_LEDGER";
+            errors.push(ConfigError::new("the courier needs a ledger").at("services").remedy(remedy));
+        }
+        ConfigErrors::check(errors)?;
+
+        let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
+        let outbox = opening.open("ledger", addresses.ledger.as_deref(), &adapters.outboxes).await;
+        let mut services = Services { keys, ..Services::none(clock) };
+        if let Some(directory) =
+            opening.try_open("directory", addresses.directory.as_deref(), &adapters.directories).await
+        {
+            services.directory = directory.unwrap_or_else(|absent| absent);
+        }
+        opening.open_others(&mut services, &addresses, adapters).await;
+        ConfigErrors::check(opening.errors)?;
+        match outbox {
+            Some(outbox) => Ok((Courier::new(outbox, services), opening.doubts)),
+            None => Err(ConfigError::new("the courier has no outbox").into()),
+        }
+    }
+
+    /// What is wrong with the templates the rules use.
+    #[must_use]
+    pub fn check_templates<R: RuleSet>(&self, environment: &Environment, open: OpenTemplates) -> Vec<ConfigError> {
+        let bound = bind::<R>(self, environment);
+        let templates = open(self.folder(), &self.templates_folder(environment));
+        let all = std::iter::once((None, &bound.base)).chain(bound.pools.iter().map(|(id, it)| (Some(id), it)));
+        self.wrong_templates(all, templates.as_ref())
+    }
+
+    fn wrong_templates<'a>(
+        &self,
+        chains: impl Iterator<Item = (Option<&'a String>, &'a Chains)>,
+        templates: &dyn Templates,
+    ) -> Vec<ConfigError> {
+        let mut looked_at: Vec<&TemplateUse> = Vec::new();
+        let mut wrong = Vec::new();
+        for (pool, (used, section)) in chains.flat_map(|(pool, it)| it.templates().iter().map(move |it| (pool, it))) {
+            if looked_at.contains(&used) {
+                continue;
+            }
+            looked_at.push(used);
+            let own = pool.and_then(|pool| Some((pool, self.pool_table(pool)?.get(*section)?)));
+            let (path, node) = match own {
+                Some((pool, node)) => (format!("{}.{section}", pool_path(pool)), Some(node)),
+                None => ((*section).to_owned(), self.root().get(*section)),
+            };
+            let line = node.map_or(1, |node| node.line);
+            let place = |error: ConfigError| match error.place() {
+                // A template names its own file.
+                Some(_) => error,
+                None => error.within(&path).placed(self.file(), line),
+            };
+            wrong.extend(templates.check(used).into_iter().map(place));
+        }
+        wrong
+    }
+}
+
+/// Services being opened, and what is wrong with them.
+struct Opening<'a> {
+    configuration: &'a Configuration,
+    environment: &'a Environment,
+    errors: Vec<ConfigError>,
+    doubts: Vec<ConfigError>,
+}
+
+impl Opening<'_> {
+    /// One that nothing works without.
+    async fn open<S: ?Sized>(&mut self, key: &str, address: Option<&str>, adapters: &[Adapter<S>]) -> Option<Arc<S>> {
+        match services::open(key, address?, adapters, self.environment).await {
+            Ok(service) => Some(service),
+            Err(error) => {
+                self.errors.push(self.configuration.service_error(key, error, self.environment));
+                None
+            }
+        }
+    }
+
+    /// One that only deliveries need: `Err` is what stands in its place.
+    async fn try_open<S: ?Sized>(
+        &mut self,
+        key: &str,
+        address: Option<&str>,
+        adapters: &[Adapter<S>],
+    ) -> Option<Result<Arc<S>, Arc<Absent>>> {
+        match services::open(key, address?, adapters, self.environment).await {
+            Ok(service) => Some(Ok(service)),
+            Err(error) => {
+                let error = self.configuration.service_error(key, error, self.environment);
+                let absent = Arc::new(Absent::broken(&error));
+                self.doubts.push(error);
+                Some(Err(absent))
+            }
+        }
+    }
+
+    async fn open_others(&mut self, services: &mut Services, addresses: &ServiceAddresses, adapters: &Adapters) {
+        if let Some(mailer) = self.try_open("mailer", addresses.mailer.as_deref(), &adapters.mailers).await {
+            services.mailer = mailer.unwrap_or_else(|absent| absent);
+        }
+        if let Some(bucket) = self.try_open("bucket", addresses.bucket.as_deref(), &adapters.buckets).await {
+            services.bucket = bucket.unwrap_or_else(|absent| absent);
+        }
+        if let Some(publisher) = self.try_open("publisher", addresses.publisher.as_deref(), &adapters.publishers).await
+        {
+            services.publisher = publisher.unwrap_or_else(|absent| absent);
+        }
+        if let Some(open) = adapters.templates {
+            let folder = self.configuration.templates_folder(self.environment);
+            services.templates = open(self.configuration.folder(), &folder);
+        }
+    }
+}

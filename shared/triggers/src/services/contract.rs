@@ -1,0 +1,1 @@
+//! The suites every adapter of a service has to pass.

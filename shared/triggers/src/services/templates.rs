@@ -1,0 +1,82 @@
+//! What mails and files are made from.
+
+use serde_json::{Map, Value, json};
+
+use crate::Fault;
+use crate::config::ConfigError;
+use crate::ledger::{DeliveryId, Mail};
+use crate::services::{Message, Object, Sender};
+
+/// Templates and what is made of them.
+///
+/// Each is read when it is first used, and refused as a whole if any of its files is wrong.
+pub trait Templates: Send + Sync + 'static {
+    /// Writes a mail. `entries` are the contexts of all mails it stands for: one, unless it is a digest.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such template, or it asks for something it is not given.
+    fn mail(
+        &self,
+        id: &DeliveryId,
+        mail: &Mail,
+        entries: &[Map<String, Value>],
+        sender: &Sender,
+    ) -> Result<Message, Fault>;
+
+    /// The files of a folder with what they are filled with: name below the folder, and content.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such folder, or a file asks for something it is not given.
+    fn files(&self, folder: &str, context: &Map<String, Value>) -> Result<Vec<(String, Object)>, Fault>;
+
+    /// Fills everything that is used with samples, to find what is wrong before a user waits for it.
+    fn check(&self, used: &TemplateUse) -> Vec<ConfigError>;
+}
+
+/// What a rule uses, so that it can be checked before the first user comes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TemplateUse {
+    /// A mail.
+    Mail {
+        /// The folder of the template.
+        template: String,
+        /// What it may be filled with.
+        samples: Vec<Map<String, Value>>,
+    },
+    /// A folder of files.
+    Files {
+        /// The folder.
+        folder: String,
+        /// What they may be filled with.
+        samples: Vec<Map<String, Value>>,
+    },
+}
+
+/// Contexts to try templates with: users who told nothing, users who told everything, and users who mean harm.
+#[must_use]
+pub fn sample_contexts() -> Vec<Map<String, Value>> {
+    let context = |user: Value| {
+        let mut context = Map::new();
+        context.insert("user".into(), user);
+        context.insert("pool".into(), "eu-central-1_Example01".into());
+        context.insert("client".into(), "1example23456789".into());
+        context
+    };
+    let sub = "11111111-2222-4333-8444-555555555555";
+    let hostile = "<script>alert(1)</script>{{ user }}{% raw %}\r\nBcc: x@evil.example\u{202e}\u{0}";
+    vec![
+        context(json!({ "sub": sub })),
+        context(json!({
+            "sub": sub, "email": "anna@example.com", "email_verified": "true", "name": "Anna Example",
+            "given_name": "Anna", "family_name": "Example", "nickname": "anna", "preferred_username": "anna",
+            "locale": "de-AT", "zoneinfo": "Europe/Vienna", "birthdate": "1990-02-28", "phone_number": "+4912345",
+            "custom:plan": "pro",
+        })),
+        context(json!({
+            "sub": sub, "email": "anna@xn--bcher-kva.example", "name": "الاسم الكامل", "given_name": hostile,
+            "family_name": "x".repeat(2048), "nickname": "🧑‍🚀", "locale": hostile, "custom:plan": hostile,
+        })),
+    ]
+}
