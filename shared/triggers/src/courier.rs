@@ -166,7 +166,12 @@ async fn put(files: &Files, services: &Services) -> Result<(), Fault> {
             stream::iter(copies).buffer_unordered(FILES_AT_ONCE).collect().await
         }
     };
-    // A file that will never be taken is the reason only if all others are there: they may take several tries.
+    most_hopeful(results)
+}
+
+/// The fault that leaves most hope, if there is any: a file that will never be taken is a reason to park only if all others
+/// are there.
+fn most_hopeful(results: Vec<Result<Placed, Fault>>) -> Result<(), Fault> {
     let rank = |fault: &Fault| match fault.outlook() {
         Outlook::Throttled => 0,
         Outlook::Transient => 1,
@@ -551,3 +556,6 @@ fn later(now: Timestamp, pause: SignedDuration) -> Timestamp {
     let jittered = SignedDuration::from_millis(millis / 2 + millis / 1_000 * share);
     now.saturating_add(jittered).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::ledger::{Condition, Task};
+pub use crate::since::Since;
 use crate::{
     Answer, Attributes, Event, Fault, Keys, PostAuthentication, PostConfirmation, Rule, Trigger, TriggerSource,
     Verdict, Visit,
@@ -173,4 +174,86 @@ async fn meet<R: Onboards, T: Trigger>(
         staged.only_if(Condition::CreatedSince { user_name: event.user_name.clone(), since });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::ledger::UserEvent;
+    use crate::trial::Trial;
+
+    struct Greets {
+        since: Option<Timestamp>,
+    }
+
+    impl Onboards for Greets {
+        const KEY: &'static str = "greets";
+
+        fn onboard_since(&self) -> Option<Timestamp> {
+            self.since
+        }
+
+        fn onboard(&self, newcomer: &Newcomer<'_>) -> Result<Option<Onboarding>, Fault> {
+            let detail = newcomer.context();
+            let event = UserEvent { id: "1".into(), name: format!("{:?}", newcomer.met), time: newcomer.now, detail };
+            Ok(Some(Task::Publish(event).into()))
+        }
+    }
+
+    fn trial(since: Option<Timestamp>) -> Trial<Onboard<Greets>> {
+        Trial::of(Onboard(Greets { since }))
+    }
+
+    fn confirmation() -> Event<PostConfirmation> {
+        Event::<PostConfirmation>::sample().with("sub", "anna")
+    }
+
+    fn sign_in() -> Event<PostAuthentication> {
+        Event::<PostAuthentication>::sample().with("sub", "anna")
+    }
+
+    #[test]
+    fn a_user_is_met_once_and_for_ever() {
+        let trial = trial(None);
+        let first = trial.handles(&confirmation());
+        assert_eq!(first.deliveries.len(), 1);
+        assert!(first.deliveries[0].lease.is_some(), "it is carried out inline");
+        assert_eq!((first.calls.reads, first.calls.writes), (1, 1));
+        for _ in 0..3 {
+            trial.pass(SignedDuration::from_hours(24 * 400));
+            assert_eq!(trial.handles(&confirmation()).deliveries, []);
+            let later = trial.handles(&sign_in());
+            assert_eq!((later.deliveries.len(), later.calls.reads, later.calls.writes), (0, 1, 0));
+        }
+    }
+
+    /// "PostConfirmation_ConfirmForgotPassword" (Cognito developer guide, "Post confirmation Lambda trigger").
+    #[test]
+    fn a_forgotten_password_makes_nobody_new() {
+        let trial = trial(None);
+        let forgot = confirmation().with_value(&["triggerSource"], "PostConfirmation_ConfirmForgotPassword");
+        assert_eq!(trial.handles(&forgot).deliveries, []);
+        // Somebody created by an administrator who forgot the password before the first sign-in is met there.
+        assert_eq!(trial.handles(&sign_in()).deliveries.len(), 1);
+    }
+
+    #[test]
+    fn who_was_never_confirmed_is_met_at_the_first_sign_in_if_new_enough() {
+        let since = Timestamp::UNIX_EPOCH;
+        let seen = trial(Some(since)).handles(&sign_in());
+        let [delivery] = &seen.deliveries[..] else { panic!("{:?}", seen.deliveries) };
+        let user_name = sign_in().user_name.clone();
+        assert_eq!(delivery.only_if, Some(Condition::CreatedSince { user_name, since }));
+        assert!(delivery.lease.is_none() && delivery.due == delivery.staged, "the courier carries it out");
+        let Task::Publish(event) = &delivery.task else { panic!() };
+        assert_eq!(event.name, "SignedIn");
+        assert_eq!(trial(Some(since)).handles(&confirmation()).deliveries[0].only_if, None);
+    }
+
+    #[test]
+    fn who_has_no_sub_is_nobody() {
+        assert_eq!(trial(None).handles(&confirmation().with("sub", "")).deliveries, []);
+    }
 }

@@ -670,4 +670,41 @@ mod tests {
         assert_eq!(names.hold(&hold), Held::Taken);
         assert!(names.changes.is_empty(), "held in part");
     }
+
+    #[test]
+    fn what_may_be_staged_again_is_staged_once_within_its_span() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let task = Task::UpdateAttributes { user_name: "anna".into(), attributes: BTreeMap::new() };
+        let mut keys = Vec::new();
+        for seconds in [0, 5, 29, 30, 59, 100] {
+            let mut visit = visit::<PostConfirmation>(&ledger);
+            visit.now = NOW + SignedDuration::from_secs(seconds);
+            visit.deliveries.stage("events/signed-in", task.clone()).again_after(SignedDuration::from_secs(30));
+            if let Some(change) = change(&mut visit) {
+                keys.extend(change.deliveries.iter().map(|delivery| delivery.id.key.clone()));
+                assert_eq!(commit(&ledger, &change), Committed::Done);
+            }
+        }
+        let of = |seconds: i64| format!("events/signed-in/{}", (NOW.as_second() + seconds) * 1_000);
+        assert_eq!(keys, [of(0), of(30), of(100)]);
+        let member =
+            now(ledger.read(&Wants { pool: "p".into(), sub: Some("anna".into()), ..Wants::default() })).unwrap();
+        assert_eq!(member.member.unwrap().marks.len(), 1, "marks do not grow");
+    }
+
+    #[test]
+    fn only_what_is_due_at_once_and_not_deferred_is_born_leased() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let task = Task::UpdateAttributes { user_name: "anna".into(), attributes: BTreeMap::new() };
+        let mut visit = visit::<PostConfirmation>(&ledger);
+        visit.deliveries.stage("inline", task.clone());
+        visit.deliveries.stage("later", task.clone()).due(NOW + SignedDuration::from_hours(1));
+        visit.deliveries.set_mode(DeliveryMode::Deferred);
+        visit.deliveries.stage("deferred", task);
+        let change = change(&mut visit).unwrap();
+        let [inline, later, deferred] = &change.deliveries[..] else { panic!() };
+        assert_eq!((&inline.lease, inline.due), (&Some(LeaseId::from(&change.id)), NOW + LEASE));
+        assert_eq!((&later.lease, later.due), (&None, NOW + SignedDuration::from_hours(1)));
+        assert_eq!((&deferred.lease, deferred.due), (&None, NOW));
+    }
 }

@@ -135,6 +135,18 @@ fn complaints(text: &str, variables: &[(&str, &str)]) -> String {
 #[test]
 fn every_wrong_configuration_is_explained() {
     let wrong: &[(&str, &str)] = &[
+        (
+            "[doorman]\nallow = []\ndelivery = \"later\"",
+            "triggers.toml:3: doorman.delivery: there is no such choice; use `inline` or `deferred`",
+        ),
+        (
+            "[services]\ndelivery = 1\n[doorman]\nallow = []",
+            "triggers.toml:2: services.delivery: expected a string, found an integer; use `inline` or `deferred`",
+        ),
+        (
+            "[services]\ntemplates = \" \"\n[doorman]\nallow = []",
+            "triggers.toml:2: services.templates: this is not a folder; write it as `templates/`",
+        ),
         ("[doorman\nallow = []", "triggers.toml:1: the table is not closed; add `]`"),
         ("[doorman]\nallow = [\"a\"", "triggers.toml:2: the array is not closed; add `]`"),
         ("[doorman]\nallow = \n", "triggers.toml:2: a value is missing; write one: `key = value`"),
@@ -161,7 +173,7 @@ fn every_wrong_configuration_is_explained() {
         ("\n\n[doorman]\nalow = []", "triggers.toml:4: doorman.alow: there is no such key; did you mean `allow`?"),
         (
             "[doorman]\nxyz = []",
-            "triggers.toml:2: doorman.xyz: there is no such key; use `allow`, `greeting`, `manner`, `hours`, `shifts`, `max-guests`, `off` or `on-fault`",
+            "triggers.toml:2: doorman.xyz: there is no such key; use `allow`, `greeting`, `manner`, `hours`, `shifts`, `max-guests`, `delivery`, `off` or `on-fault`",
         ),
         (
             "[doorman]\nallow = \"bob\"",
@@ -673,7 +685,8 @@ fn the_schema_says_what_may_be_written() {
     assert_eq!(doorman["properties"]["on-fault"]["default"], "deny");
     assert_eq!(schema["properties"]["cloakroom"]["properties"]["on-fault"]["default"], "continue");
     assert_eq!(schema["additionalProperties"], false);
-    assert_eq!(schema["properties"]["services"]["properties"].as_object().unwrap().len(), 5);
+    assert_eq!(schema["properties"]["services"]["properties"].as_object().unwrap().len(), 7);
+    assert_eq!(doorman["properties"]["delivery"]["enum"], json!(["inline", "deferred"]));
 
     let (pattern, pool) =
         schema["properties"]["pools"]["patternProperties"].as_object().unwrap().iter().next().unwrap();
