@@ -16,12 +16,13 @@ export TRIGGERS_TOOLS ?= $(CACHE)/tools
 FEATURES := --workspace --features embedded,aws_lambda_events,contract
 EVERYTHING := $(FEATURES),instructions
 LEDGERS := cognito-triggers cognito-triggers-aws cognito-triggers-embedded
-FUNCTIONS := access-code domain-allow-list pool unique-nickname
+FUNCTIONS := access-code admin-notice domain-allow-list pool unique-nickname welcome-email
 CARGO := cargo
 TOOL = $(shell tools/install --path $(1))
 
-# How often `make soak` repeats what happens at once, and how long `make fuzz` tries each target.
+# How often `make soak` repeats what happens at once, how many users it confirms under faults, and how long `make fuzz` tries each target.
 ROUNDS ?= 1000
+CONFIRMATIONS ?= 10000
 SECONDS_EACH ?= 60
 TARGET ?= event config email nickname
 
@@ -52,10 +53,11 @@ test: tools-test ## Run all tests, with everything they need set up
 	    { echo "docs/triggers.schema.json is out of date: run 'make schema'"; exit 1; }
 	CONTRACT_ROUNDS=20 $(CARGO) test --locked $(FEATURES)
 
-soak: tools-test ## Run what happens at once on the ledgers ROUNDS (1000) times over
+soak: tools-test ## Run what happens at once ROUNDS (1000) times over, and CONFIRMATIONS (10000) under faults
 	CONTRACT_ROUNDS=$(ROUNDS) $(CARGO) test --locked --features contract --tests contract $(addprefix --package ,$(LEDGERS))
 	@$(MAKE) build
 	TRIGGERS_ROUNDS=$(ROUNDS) $(CARGO) test --locked $(FEATURES) --test end_to_end races::
+	TRIGGERS_CONFIRMATIONS=$(CONFIRMATIONS) $(CARGO) test --locked $(FEATURES) --test end_to_end never_lost:: -- --nocapture
 
 bench: ## Measure, beside the reference each figure is compared with; counts instructions too if valgrind is there
 	$(CARGO) bench --locked --package cognito-triggers-bench --features instructions --bench handling -- --check 3

@@ -7,6 +7,9 @@ use crate::paint::{Paint, WIDTH, counted, wrap};
 /// How wide the column of names is.
 const NAMES: usize = 20;
 
+/// How far the lines are moved in at most, by whoever prints them.
+const INDENT: usize = 6;
+
 /// The rules with their verdicts and times, and the calls of the ledger.
 pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
     if report.outcome == Outcome::Echoed {
@@ -22,7 +25,7 @@ pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
         let time = paint.dim(&format!("{:>7} µs", step.micros));
         lines.push(format!("{mark} {:NAMES$}{time}", step.rule));
     }
-    lines.push(paint.dim(&format!("  {:NAMES$}{}", "ledger", ledger(report))));
+    lines.extend(beside("ledger", &ledger(report), INDENT, str::to_owned).iter().map(|line| paint.dim(line)));
     lines
 }
 
@@ -35,6 +38,11 @@ pub(crate) fn beside(name: &str, text: &str, indent: usize, colour: impl Fn(&str
         lines.push(format!("  {name:NAMES$}{}", colour(line)));
     }
     lines
+}
+
+/// How often: `once`, `2 times`.
+pub(crate) fn times(number: u32) -> String {
+    if number == 1 { "once".into() } else { format!("{number} times") }
 }
 
 fn ledger(report: &Report) -> String {

@@ -6,11 +6,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cognito_triggers::Chains;
-use cognito_triggers::config::Configuration;
+use cognito_triggers::config::{ConfigErrors, Configuration};
+use cognito_triggers::{Chains, ConfigError, Environment, Mailbox, NotAMailbox};
 
 use crate::functions::{Bound, Function};
-use crate::paint::Paint;
+use crate::paint::{Paint, WIDTH, wrap};
 use crate::world::{Problem, World};
 
 /// What is to be checked.
@@ -44,12 +44,21 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
     let bound = Bound::new(&configuration, Function::Pool);
     // The file alone is judged: what the environment has to add may be set where it runs.
     let checked = bound.check(None)?;
-    let services = configuration.services(&cognito_triggers::Environment::default())?;
+    let nothing = Environment::default();
+    let services = configuration.services(&nothing)?;
     let text = fs::read_to_string(configuration.file()).unwrap_or_default();
     let file: toml::Table = text.parse().unwrap_or_default();
     let mut variables = world.variables.clone();
     name_variables(&toml::Value::Table(file.clone()), &mut variables);
-    let (base, pools) = bound.chains(&variables.into_iter().collect())?;
+    let variables: Environment = variables.into_iter().collect();
+    let (base, pools) = bound.chains(&variables)?;
+    let mut errors = bound.check_templates(&variables);
+    if let Err(error) = sender(services.mailer.as_deref().unwrap_or_default()) {
+        errors.push(configuration.service_error("mailer", error, &nothing));
+    }
+    if !errors.is_empty() {
+        return Err(ConfigErrors(errors).into());
+    }
 
     let paint = world.paint();
     writeln!(world.out, "{} {} is in order", paint.green("✓"), configuration.file())?;
@@ -114,6 +123,23 @@ pub(crate) fn configuration(file: Option<&Path>, world: &World<'_>) -> Result<Co
     Ok(Configuration::parse(&name.to_string(), &text)?)
 }
 
+/// Whether mails are from somebody, as far as that can be said without the service.
+fn sender(mailer: &str) -> Result<(), ConfigError> {
+    match ses_sender(mailer) {
+        Some(Err(error)) => Err(ConfigError::new(error.to_string()).at("mailer")),
+        _ => Ok(()),
+    }
+}
+
+/// The sender of a mailer on AWS, and the options behind it; `None` if it is another mailer. A name may hold a `?` as well.
+pub(crate) fn ses_sender(mailer: &str) -> Option<Result<(Mailbox, &str), NotAMailbox>> {
+    let address = mailer.strip_prefix("ses:")?;
+    let splits = address.match_indices('?').filter_map(|(at, _)| address.split_at_checked(at));
+    let mut with_options = splits.filter_map(|(sender, rest)| Some((sender.parse().ok()?, rest.strip_prefix('?')?)));
+    let whole = || address.parse().map(|sender| (sender, ""));
+    Some(with_options.next_back().map_or_else(whole, Ok))
+}
+
 fn section(world: &mut World<'_>, title: &str) -> Result<(), Problem> {
     let title = world.paint().bold(title);
     Ok(writeln!(world.out, "\n{title}")?)
@@ -122,8 +148,13 @@ fn section(world: &mut World<'_>, title: &str) -> Result<(), Problem> {
 fn overview(world: &mut World<'_>, chains: &Chains, paint: Paint) -> Result<(), Problem> {
     let mut triggers = chains.overview();
     triggers.sort_by_key(|(trigger, _)| ORDER.iter().position(|name| name == trigger).unwrap_or(ORDER.len()));
+    // Token generation is attached once for each version of its events.
+    triggers.dedup();
     for (trigger, rules) in triggers {
-        writeln!(world.out, "  {trigger:30}{}", rules.join(&paint.dim(" → ")))?;
+        for (index, line) in wrap(&rules.join(" → "), WIDTH - 32).into_iter().enumerate() {
+            let trigger = if index == 0 { trigger } else { "" };
+            writeln!(world.out, "  {trigger:30}{}", line.replace('→', &paint.dim("→")))?;
+        }
     }
     Ok(())
 }
@@ -144,5 +175,27 @@ fn name_variables(value: &toml::Value, variables: &mut BTreeMap<String, String>)
         }
         toml::Value::Array(values) => values.iter().for_each(|value| name_variables(value, variables)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_told_from_the_options_behind_it() {
+        let split = |mailer| ses_sender(mailer).map(|split| split.map(|(sender, rest)| (sender.to_string(), rest)));
+        let acme = r#""Acme" <hello@acme.example>"#.to_owned();
+        assert_eq!(split("ses:Acme <hello@acme.example>"), Some(Ok((acme.clone(), ""))));
+        let options = "configuration-set=acme&reply-to=help@acme.example";
+        let mailer = format!("ses:Acme <hello@acme.example>?{options}");
+        assert_eq!(split(&mailer), Some(Ok((acme, options))));
+        let asked = r#""Questions?" <hello@acme.example>"#.to_owned();
+        assert_eq!(
+            split("ses:Questions? <hello@acme.example>?reply-to=a@b.example"),
+            Some(Ok((asked, "reply-to=a@b.example")))
+        );
+        assert_eq!(split("ses:Acme <hello>"), Some(Err(NotAMailbox)));
+        assert_eq!(split("folder:.pool/mail"), None);
     }
 }

@@ -9,8 +9,9 @@ use crate::check::CheckArguments;
 use crate::event::EventArguments;
 use crate::home::{DEFAULT_FOLDER, Home};
 use crate::invoke::InvokeArguments;
+use crate::outbox::OutboxArguments;
 use crate::world::{Problem, World};
-use crate::{check, event, invoke, tour};
+use crate::{check, event, invoke, outbox, tour};
 
 /// A user pool on this machine. Without a command: a guided tour
 #[derive(Parser, Debug)]
@@ -31,8 +32,10 @@ enum Command {
     Tour,
     /// Prints a realistic event of a trigger source
     Event(EventArguments),
-    /// Runs one event through the real handler of a function
+    /// Runs one event through the real handler of a function, and delivers what it leaves to be delivered
     Invoke(InvokeArguments),
+    /// Lists mails, files and events that are not delivered yet, and delivers what is due
+    Outbox(OutboxArguments),
     /// Checks a configuration and shows what it does
     Check(CheckArguments),
     /// Prints the JSON Schema of triggers.toml, for editors
@@ -70,6 +73,7 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
         None | Some(Command::Tour) => tour::run(&home, world).await,
         Some(Command::Event(arguments)) => event::run(&arguments, world),
         Some(Command::Invoke(arguments)) => invoke::run(&arguments, &home, world).await,
+        Some(Command::Outbox(arguments)) => outbox::run(&arguments, &home, world).await,
         Some(Command::Check(arguments)) => check::run(&arguments, world),
         Some(Command::Schema) => {
             let schema = cognito_triggers::config::schema::<pool::Rules>();
@@ -94,14 +98,14 @@ fn usage(error: &clap::Error, world: &mut World<'_>) -> Result<u8, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::*;
 
     /// Exit code, output, error output.
-    async fn local(folder: &Path, arguments: &[&str], input: &str) -> (u8, String, String) {
+    pub(crate) async fn local(folder: &Path, arguments: &[&str], input: &str) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let world = World {
             out: &mut out,
@@ -120,7 +124,7 @@ mod tests {
         tempfile::tempdir().unwrap()
     }
 
-    fn configured(text: &str) -> (tempfile::TempDir, String) {
+    pub(crate) fn configured(text: &str) -> (tempfile::TempDir, String) {
         let folder = place();
         let file = folder.path().join("triggers.toml");
         std::fs::write(&file, text).unwrap();
@@ -322,12 +326,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn templates_and_the_sender_are_checked_too() {
+        let (folder, file) =
+            configured("[services]\nledger = \"dynamodb:t\"\nmailer = \"ses:Acme <hello>\"\n[welcome-email]\n");
+        let (code, out, err) = local(folder.path(), &["check", &file], "").await;
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(err.starts_with(&format!("error: {file}:3: services.mailer: this is not a mailbox")), "{err}");
+
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("hello", "hello@acme.example")).unwrap();
+        assert_eq!(local(folder.path(), &["check", &file], "").await.0, 0);
+        let template = folder.path().join("templates/welcome-email");
+        std::fs::create_dir_all(&template).unwrap();
+        std::fs::write(template.join("en.subject"), "Welcome").unwrap();
+        std::fs::write(template.join("en.html"), "<p>Hello\n{{ user.given_nmae }}</p>").unwrap();
+        let (code, out, err) = local(folder.path(), &["check", &file], "").await;
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(err.contains("en.html:2") && err.contains("user.given_nmae"), "{err}");
+    }
+
+    #[tokio::test]
     async fn the_schema_names_every_rule() {
         let folder = place();
         let (code, out, _) = local(folder.path(), &["schema"], "").await;
         let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(code, 0);
-        for rule in ["domain-allow-list", "access-code", "unique-nickname", "services", "pools"] {
+        let rules = crate::functions::Function::ALL.iter().map(|function| function.name()).filter(|it| *it != "pool");
+        for rule in rules.chain(["services", "pools"]) {
             assert!(schema["properties"][rule].is_object(), "{rule}");
         }
     }

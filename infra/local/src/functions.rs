@@ -3,33 +3,73 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access_code::AccessCode;
 use cognito_triggers::config::{Checked, ConfigErrors, Configuration};
-use cognito_triggers::{Adapters, Chains, Clock, Dispatcher, Environment};
-use domain_allow_list::DomainAllowList;
-use unique_nickname::UniqueNickname;
+use cognito_triggers::{Adapters, Chains, Clock, ConfigError, Dispatcher, Environment};
 
-/// A function, i.e. a package under `functions/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
-    /// Every rule.
-    Pool,
-    AccessCode,
-    DomainAllowList,
-    UniqueNickname,
+/// Names every function once: its variant, its package, its rules.
+macro_rules! functions {
+    ($($(#[$about:meta])* $function:ident = $name:literal: $rules:ty,)*) => {
+        /// A function, i.e. a package under `functions/`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Function {
+            $($(#[$about])* $function,)*
+        }
+
+        impl Function {
+            pub(crate) const ALL: &[Self] = &[$(Self::$function,)*];
+
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$function => $name,)*
+                }
+            }
+        }
+
+        impl Bound<'_> {
+            pub(crate) fn chains(&self, environment: &Environment) -> Result<PoolChains, ConfigErrors> {
+                match self.function {
+                    $(Function::$function => self.configuration.chains::<$rules>(environment),)*
+                }
+            }
+
+            pub(crate) fn check(&self, environment: Option<&Environment>) -> Result<Checked, ConfigErrors> {
+                match self.function {
+                    $(Function::$function => self.configuration.check::<$rules>(environment),)*
+                }
+            }
+
+            /// What is wrong with the templates.
+            pub(crate) fn check_templates(&self, environment: &Environment) -> Vec<ConfigError> {
+                let open = cognito_triggers_templates::open;
+                match self.function {
+                    $(Function::$function => self.configuration.check_templates::<$rules>(environment, open),)*
+                }
+            }
+
+            pub(crate) async fn open(
+                &self,
+                environment: &Environment,
+                adapters: &Adapters,
+                clock: Arc<dyn Clock>,
+            ) -> Result<Dispatcher, ConfigErrors> {
+                match self.function {
+                    $(Function::$function => self.configuration.open::<$rules>(environment, adapters, clock).await,)*
+                }
+            }
+        }
+    };
 }
 
-impl Function {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Pool => "pool",
-            Self::AccessCode => "access-code",
-            Self::DomainAllowList => "domain-allow-list",
-            Self::UniqueNickname => "unique-nickname",
-        }
-    }
-
-    pub(crate) const ALL: [Self; 4] = [Self::Pool, Self::AccessCode, Self::DomainAllowList, Self::UniqueNickname];
+functions! {
+    /// Every rule.
+    Pool = "pool": pool::Rules,
+    AccessCode = "access-code": (access_code::AccessCode,),
+    AdminNotice = "admin-notice": (admin_notice::AdminNotice,),
+    DomainAllowList = "domain-allow-list": (domain_allow_list::DomainAllowList,),
+    S3Provisioning = "s3-provisioning": (s3_provisioning::S3Provisioning,),
+    UniqueNickname = "unique-nickname": (unique_nickname::UniqueNickname,),
+    UserEvents = "user-events": (user_events::UserEvents,),
+    WelcomeEmail = "welcome-email": (welcome_email::WelcomeEmail,),
 }
 
 /// A configuration with the rules of one function.
@@ -39,47 +79,11 @@ pub(crate) struct Bound<'a> {
     function: Function,
 }
 
-/// Calls a method of the configuration with the rules of the function.
-macro_rules! bound {
-    ($bound:expr, $method:ident($($argument:expr),*)) => {{
-        let Bound { configuration, function } = *$bound;
-        match function {
-            Function::Pool => configuration.$method::<pool::Rules>($($argument),*),
-            Function::AccessCode => configuration.$method::<(AccessCode,)>($($argument),*),
-            Function::DomainAllowList => configuration.$method::<(DomainAllowList,)>($($argument),*),
-            Function::UniqueNickname => configuration.$method::<(UniqueNickname,)>($($argument),*),
-        }
-    }};
-}
-
 /// The chains for every pool, and those of pools with settings of their own.
 type PoolChains = (Chains, HashMap<String, Chains>);
 
 impl<'a> Bound<'a> {
     pub(crate) const fn new(configuration: &'a Configuration, function: Function) -> Self {
         Self { configuration, function }
-    }
-
-    pub(crate) fn chains(&self, environment: &Environment) -> Result<PoolChains, ConfigErrors> {
-        bound!(self, chains(environment))
-    }
-
-    pub(crate) fn check(&self, environment: Option<&Environment>) -> Result<Checked, ConfigErrors> {
-        bound!(self, check(environment))
-    }
-
-    pub(crate) async fn open(
-        &self,
-        environment: &Environment,
-        adapters: &Adapters,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Dispatcher, ConfigErrors> {
-        let Bound { configuration, function } = *self;
-        match function {
-            Function::Pool => configuration.open::<pool::Rules>(environment, adapters, clock).await,
-            Function::AccessCode => configuration.open::<(AccessCode,)>(environment, adapters, clock).await,
-            Function::DomainAllowList => configuration.open::<(DomainAllowList,)>(environment, adapters, clock).await,
-            Function::UniqueNickname => configuration.open::<(UniqueNickname,)>(environment, adapters, clock).await,
-        }
     }
 }

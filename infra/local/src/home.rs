@@ -1,7 +1,7 @@
 //! The folder where the local pool keeps its things, `.pool/`.
 
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use cognito_triggers::{Keys, random};
@@ -50,21 +50,31 @@ impl Home {
         }
     }
 
-    /// An empty folder for the tour. Only files the tour itself writes are removed.
+    /// An empty folder for the tour. Only what the tour itself writes is removed.
     pub(crate) fn fresh_tour(&self) -> Result<PathBuf, Problem> {
         let folder = self.file("tour");
         self.make(&folder)?;
-        for name in ["pool.db", "pool.db-wal", "pool.db-shm", "pool.db-journal", "triggers.toml"] {
+        let gone = |place: &Path, removed: io::Result<()>| match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(place, &error)),
+            _ => Ok(()),
+        };
+        for name in ["pool.db", "pool.db-wal", "pool.db-shm", "pool.db-journal", "triggers.toml", "events.jsonl"] {
             let file = folder.join(name);
-            match fs::remove_file(&file) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(unwritable(&file, &error)),
-                _ => {}
-            }
+            gone(&file, fs::remove_file(&file))?;
+        }
+        for name in ["mail", "mail.away", "files", "provision"] {
+            let place = folder.join(name);
+            // A tour that was interrupted may have left a file in the place of a folder.
+            let removed = if place.is_dir() { fs::remove_dir_all(&place) } else { fs::remove_file(&place) };
+            gone(&place, removed)?;
         }
         Ok(folder)
     }
 
     pub(crate) fn write(&self, file: &Path, text: &str) -> Result<(), Problem> {
+        if let Some(folder) = file.parent() {
+            self.make(folder)?;
+        }
         fs::write(file, text).map_err(|error| unwritable(file, &error))
     }
 
@@ -100,10 +110,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         let tour = home.fresh_tour().unwrap();
-        for name in ["pool.db", "mine.json"] {
+        for name in ["pool.db", "mail/1.eml", "files/users/1/a.txt", "mine.json"] {
             home.write(&tour.join(name), "x").unwrap();
         }
         home.fresh_tour().unwrap();
+        assert!(!tour.join("mail").exists() && !tour.join("files").exists());
         assert_eq!((tour.join("pool.db").exists(), tour.join("mine.json").exists()), (false, true));
     }
 

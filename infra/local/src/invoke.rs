@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use cognito_triggers::config::ConfigErrors;
+use cognito_triggers::config::{ConfigErrors, Configuration};
 use cognito_triggers::report::{Outcome, Report};
-use cognito_triggers::{Adapters, Clock, ConfigError, Handled, Invocation, Need, random};
-use cognito_triggers_embedded::{DIRECTORY, LEDGER};
+use cognito_triggers::{Chains, Clock, ConfigError, Environment, Handled, Invocation, Need, random};
 use cognito_triggers_lambda::SystemClock;
 use jiff::SignedDuration;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::check::configuration;
+use crate::check::{configuration, ses_sender};
 use crate::functions::{Bound, Function};
 use crate::home::Home;
 use crate::pool::{changed, refusal_text};
+use crate::post::{Post, adapters};
 use crate::world::{Problem, World};
 use crate::{account, json as text};
 
@@ -50,10 +50,23 @@ pub(crate) async fn run(arguments: &InvokeArguments, home: &Home, world: &mut Wo
     let event = event(&arguments.event, world)?;
     let configuration = configuration(arguments.config.as_deref(), world)?;
     let bound = Bound::new(&configuration, function);
-    let notes = substitute(&configuration, &bound, home, world)?;
-    let adapters = Adapters::none().ledger(LEDGER).directory(DIRECTORY);
+    let needed = needs(&bound, &world.environment())?;
+    let notes = substitute(&configuration, &needed, home, world)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let dispatcher = bound.open(&world.environment(), &adapters, Arc::clone(&clock)).await.map_err(here)?;
+    let environment = world.environment();
+    let mut dispatcher = bound.open(&environment, &adapters(), Arc::clone(&clock)).await.map_err(here)?;
+    for doubt in dispatcher.doubts() {
+        let word = world.error_paint().yellow("warning:");
+        writeln!(world.err, "{word} {doubt}")?;
+    }
+    // Whoever asks no ledger stages nothing.
+    let post = match needed.contains(&Need::Ledger) {
+        true => Some(Post::open(&configuration, &environment, Arc::clone(&clock)).await?.0),
+        false => None,
+    };
+    if let Some(post) = &post {
+        dispatcher = post.watch(dispatcher);
+    }
 
     let request_id = format!("{:032x}", u128::from_be_bytes(random::bytes()?));
     let deadline = clock.now().checked_add(BUDGET).map_err(|error| Problem::new(error.to_string()))?;
@@ -67,7 +80,17 @@ pub(crate) async fn run(arguments: &InvokeArguments, home: &Home, world: &mut Wo
     let answer = if arguments.pretty { text::pretty(&answer) } else { answer };
     writeln!(world.out, "{}", answer.trim_end())?;
     world.out.flush()?;
-    tell(&event, &handled, function, configuration.file(), &notes, world)?;
+    let heading = (function, configuration.file(), &*notes);
+    tell(&event, &handled, heading, post.as_ref(), world)?;
+    if let Some(post) = &post {
+        let paint = world.error_paint();
+        let news = post.sweep().await;
+        let (done, left) = (post.tell(&news.seen, 2, paint), post.tell_left(&news, 2, paint));
+        let heading = (!done.is_empty()).then(|| paint.dim("then the courier delivers"));
+        for line in heading.into_iter().chain(done).chain(left) {
+            writeln!(world.err, "  {line}")?;
+        }
+    }
     Ok(match handled.report.outcome {
         Outcome::Echoed | Outcome::Passed => 0,
         Outcome::Denied => 2,
@@ -77,14 +100,17 @@ pub(crate) async fn run(arguments: &InvokeArguments, home: &Home, world: &mut Wo
 
 fn function(text: &str) -> Result<Function, String> {
     let wanted = text.to_ascii_lowercase().replace('_', "-");
-    if let Some(function) = Function::ALL.into_iter().find(|function| function.name() == wanted) {
-        return Ok(function);
+    if let Some(function) = Function::ALL.iter().find(|function| function.name() == wanted) {
+        return Ok(*function);
     }
     let likeness = |function: &Function| strsim::jaro_winkler(&wanted, function.name());
-    let near = Function::ALL.into_iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let near = Function::ALL.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     Err(match near.filter(|near| likeness(near) > 0.8) {
         Some(near) => format!("there is no such function; did you mean `{}`?", near.name()),
-        None => format!("there is no such function; there are {}", Function::ALL.map(Function::name).join(", ")),
+        None => {
+            let names: Vec<_> = Function::ALL.iter().map(|function| function.name()).collect();
+            format!("there is no such function; there are {}", names.join(", "))
+        }
     })
 }
 
@@ -129,49 +155,62 @@ fn here(ConfigErrors(errors): ConfigErrors) -> Problem {
     ConfigErrors(errors.into_iter().map(here).collect()).into()
 }
 
-/// Puts services of this machine in the place of those that are not on it, and says so. Only what the rules need is made.
-fn substitute(
-    configuration: &cognito_triggers::config::Configuration,
-    bound: &Bound<'_>,
+/// Puts services of this machine in the place of those that are not on it, and says so of those the rules need. Only what
+/// they need is made; beside, a courier needs whatever is configured, since others may have staged something.
+pub(crate) fn substitute(
+    configuration: &Configuration,
+    needed: &[Need],
     home: &Home,
     world: &mut World<'_>,
 ) -> Result<Vec<String>, Problem> {
     let environment = world.environment();
     let addresses = configuration.services(&environment).map_err(here)?;
-    let (base, pools) = bound.chains(&environment).map_err(here)?;
-    let needs = |need: Need| {
-        std::iter::once(&base)
-            .chain(pools.values())
-            .any(|chains| chains.needs().iter().any(|(needed, _)| *needed == need))
-    };
-    let mut notes = Vec::new();
-    let database = home.file("pool.db");
-    for (need, variable, name, scheme, address) in [
-        (Need::Ledger, "TRIGGERS_LEDGER", "ledger", "sqlite", addresses.ledger),
-        (Need::Directory, "TRIGGERS_DIRECTORY", "directory", "local", addresses.directory),
+    let (courier, mut notes) = (needed.contains(&Need::Ledger), Vec::new());
+    for (need, variable, name, scheme, file, address) in [
+        (Need::Ledger, "TRIGGERS_LEDGER", "ledger", "sqlite", "pool.db", addresses.ledger),
+        (Need::Directory, "TRIGGERS_DIRECTORY", "directory", "local", "pool.db", addresses.directory),
+        (Need::Mailer, "TRIGGERS_MAILER", "mailer", "folder", "mail", addresses.mailer),
+        (Need::Bucket, "TRIGGERS_BUCKET", "bucket", "folder", "files", addresses.bucket),
+        (Need::Publisher, "TRIGGERS_PUBLISHER", "publisher", "file", "events.jsonl", addresses.publisher),
     ] {
         let here = address.as_deref().is_some_and(|address| address.starts_with(&format!("{scheme}:")));
-        if here || !needs(need) {
+        let is_needed = needed.contains(&need);
+        if here || !(is_needed || courier && address.is_some()) {
             continue;
         }
-        let local = format!("{scheme}:{}", database.display());
-        let why = address.map_or_else(|| format!("no {name} is configured"), |address| format!("not {address}"));
-        notes.push(format!("{local} ({why})"));
+        let local = format!("{scheme}:{}{}", home.file(file).display(), sender(address.as_deref().unwrap_or_default()));
+        if is_needed {
+            let why = address.map_or_else(|| format!("no {name} is configured"), |address| format!("not {address}"));
+            notes.push(format!("{local} ({why})"));
+        }
         world.variables.insert(variable.to_owned(), local);
     }
-    if needs(Need::Key) && environment.find("TRIGGERS_KEY").is_none() {
+    if needed.contains(&Need::Key) && environment.find("TRIGGERS_KEY").is_none() {
         world.variables.insert("TRIGGERS_KEY".to_owned(), home.key()?);
         notes.push(format!("the key in {} (TRIGGERS_KEY is not set)", home.file("key").display()));
     }
     Ok(notes)
 }
 
+/// What keeps the sender of a mailer on AWS when a folder takes its place.
+fn sender(mailer: &str) -> String {
+    let Some(Ok((from, options))) = ses_sender(mailer) else { return String::new() };
+    let from = from.to_string().replace('%', "%25").replace('&', "%26").replace('#', "%23");
+    let reply_to = options.split('&').filter(|option| option.starts_with("reply-to="));
+    std::iter::once(format!("?from={from}")).chain(reply_to.map(str::to_owned)).collect::<Vec<_>>().join("&")
+}
+
+/// What the rules of any pool need.
+pub(crate) fn needs(bound: &Bound<'_>, environment: &Environment) -> Result<Vec<Need>, Problem> {
+    let (base, pools) = bound.chains(environment).map_err(here)?;
+    Ok(std::iter::once(&base).chain(pools.values()).flat_map(Chains::needs).map(|(need, _)| *need).collect())
+}
+
 fn tell(
     event: &str,
     handled: &Handled,
-    function: Function,
-    file: &str,
-    notes: &[String],
+    (function, file, notes): (Function, &str, &[String]),
+    post: Option<&Post>,
     world: &mut World<'_>,
 ) -> Result<(), Problem> {
     let paint = world.error_paint();
@@ -182,6 +221,9 @@ fn tell(
         lines.push(paint.dim(&format!("  using {note}")));
     }
     lines.extend(account::rules(report, paint).into_iter().map(|line| format!("  {line}")));
+    if let Some(post) = post {
+        lines.extend(post.tell(&post.seen(), 2, paint).into_iter().map(|line| format!("  {line}")));
+    }
     if let Ok(answer) = &handled.answer {
         for (path, value) in changed(&with_response(event), &with_response(answer)) {
             lines.extend(beside("sets", &format!("{path} = {value}"), |text| text.to_owned()));

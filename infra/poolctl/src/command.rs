@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::invitations::{self, CreateArguments};
 use crate::names::{self, BackfillArguments};
 use crate::open::{Missing, Opener};
+use crate::outbox::{self, DropArguments, ListArguments, RedriveArguments, ShowArguments};
 use crate::world::{Problem, World};
 
 /// The operator's hand for a user pool with cognito-triggers
@@ -53,6 +54,9 @@ enum Command {
     /// Names that are held by one user each
     #[command(subcommand)]
     Names(Names),
+    /// The outbox: mails, files and events that are not delivered yet
+    #[command(subcommand)]
+    Outbox(Outbox),
 }
 
 #[derive(Subcommand, Debug)]
@@ -77,6 +81,18 @@ enum Invitations {
 enum Names {
     /// Holds the names of users who were there before unique-nickname was switched on
     Backfill(BackfillArguments),
+}
+
+#[derive(Subcommand, Debug)]
+enum Outbox {
+    /// Lists deliveries: what is due, waits for another try, or is parked
+    List(ListArguments),
+    /// Shows one
+    Show(ShowArguments),
+    /// Has deliveries tried again at once, as if they had never failed
+    Redrive(RedriveArguments),
+    /// Gives one up for good
+    Drop(DropArguments),
 }
 
 /// Runs the program and answers its exit code: 0 done, 1 not done. The first argument is the program's name.
@@ -116,6 +132,10 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
         Command::Invitations(Invitations::List { json }) => invitations::list(&opener, &pool, json, world).await,
         Command::Invitations(Invitations::Revoke { which }) => invitations::revoke(&opener, &pool, &which, world).await,
         Command::Names(Names::Backfill(arguments)) => names::backfill(&opener, &pool, &arguments, world).await,
+        Command::Outbox(Outbox::List(arguments)) => outbox::list(&opener, &pool, &arguments, world).await,
+        Command::Outbox(Outbox::Show(arguments)) => outbox::show(&opener, &pool, &arguments, world).await,
+        Command::Outbox(Outbox::Redrive(arguments)) => outbox::redrive(&opener, &pool, &arguments, world).await,
+        Command::Outbox(Outbox::Drop(arguments)) => outbox::drop(&opener, &pool, &arguments, world).await,
     }?;
     Ok(0)
 }

@@ -7,6 +7,7 @@ mod command;
 mod invitations;
 mod names;
 mod open;
+mod outbox;
 mod table;
 mod when;
 mod world;

@@ -46,6 +46,15 @@ impl Limits {
         busy: Duration::from_millis(1_500),
     };
 
+    /// For a courier: a batch is leased for two minutes, so that no call may take long, and nobody waits for its answer.
+    pub const COURIER: Self = Self {
+        connect: Duration::from_secs(2),
+        attempt: Duration::from_secs(5),
+        operation: Duration::from_secs(12),
+        attempts: 4,
+        busy: Duration::from_secs(5),
+    };
+
     /// For an operator's tool, which nobody's sign-in waits for.
     pub const TOOL: Self = Self {
         connect: Duration::from_secs(5),
@@ -68,6 +77,9 @@ impl Limits {
 const PAUSE: Duration = Duration::from_millis(40);
 /// The most any pause takes.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long a connection of a delivery may be idle before it is used again: less than any service keeps one.
+#[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+const LONGEST_IDLE: Duration = Duration::from_secs(4);
 
 /// What the clients of one service are built from.
 ///
@@ -123,19 +135,31 @@ fn credentials(environment: &Environment) -> Result<Credentials, ConfigError> {
     Ok(Credentials::new(key, secret, token.map(str::to_owned), None, "environment"))
 }
 
-/// The one HTTP client of this process. Roots and TLS settings are made when the first client needs them.
+/// The HTTP client the ledger and the directory share: it keeps its connections as long as it can. Roots and TLS settings are
+/// made when the first client needs them.
 fn http_client() -> SharedHttpClient {
     static CLIENT: OnceLock<SharedHttpClient> = OnceLock::new();
-    let make = || {
-        // ring: AWS-LC spends a hundred times as long at start, gathering entropy from the CPU's jitter.
-        let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        match TlsContext::builder().with_trust_store(roots()).build() {
-            Ok(context) => builder.tls_context(context).build_https(),
-            // Its default context trusts the native store too.
-            Err(_) => builder.build_https(),
-        }
-    };
-    CLIENT.get_or_init(make).clone()
+    CLIENT.get_or_init(|| new_http_client(None)).clone()
+}
+
+/// The HTTP client of what only deliveries need. It lets go of a connection that was idle for some seconds: one that died while
+/// the function was frozen would take a request without telling whether it arrived, and a mail would be sent twice, or late.
+#[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+pub(crate) fn fresh_http_client() -> SharedHttpClient {
+    static CLIENT: OnceLock<SharedHttpClient> = OnceLock::new();
+    CLIENT.get_or_init(|| new_http_client(Some(LONGEST_IDLE))).clone()
+}
+
+fn new_http_client(idle: Option<Duration>) -> SharedHttpClient {
+    // ring: AWS-LC spends a hundred times as long at start, gathering entropy from the CPU's jitter.
+    let mut builder = aws_smithy_http_client::Builder::new();
+    builder.set_pool_idle_timeout(idle.map(Some));
+    let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match TlsContext::builder().with_trust_store(roots()).build() {
+        Ok(context) => builder.tls_context(context).build_https(),
+        // Its default context trusts the native store too.
+        Err(_) => builder.build_https(),
+    }
 }
 
 /// Whom TLS trusts: this is the one place to put roots of our own.
@@ -198,6 +222,13 @@ mod tests {
         assert_eq!(complete(&[]).endpoint_url(), None);
         assert_eq!(complete(&[all, other]).endpoint_url(), Some("http://all"));
         assert_eq!(complete(&[all, one, other]).endpoint_url(), Some("http://one"));
+    }
+
+    #[test]
+    fn what_a_courier_leased_is_hardly_older_than_a_call() {
+        let longest = Limits::COURIER.operation + Limits::COURIER.busy;
+        assert!(longest * 4 < Duration::try_from(cognito_triggers::courier::LEASE).unwrap());
+        assert!(Limits::COURIER.attempt * 2 < Limits::COURIER.operation);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use cognito_triggers::Fault;
+#[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+use cognito_triggers::FaultKind;
 
 /// Makes a fault of a call that failed. `operation` as AWS spells it, e.g. `DynamoDB PutItem`.
 pub(crate) fn fault<E, R>(operation: &'static str, error: SdkError<E, R>) -> Fault
@@ -19,7 +21,7 @@ where
 }
 
 /// The same, saying what the code means for whoever reads the log.
-#[cfg(feature = "cognito")]
+#[cfg(any(feature = "cognito", feature = "eventbridge", feature = "s3", feature = "ses"))]
 pub(crate) fn fault_because<E, R>(operation: &'static str, why: &'static str, error: SdkError<E, R>) -> Fault
 where
     E: std::error::Error + ProvideErrorMetadata + RequestId + Send + Sync + 'static,
@@ -27,6 +29,33 @@ where
 {
     let refusal = Refusal::of(&error);
     Fault::service(format!("{operation} failed: {why}"), refusal)
+}
+
+/// The same, if it is the set-up that has to be mended: `why` says what is wrong with it and what to do.
+#[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+pub(crate) fn misconfigured<E, R>(operation: &'static str, why: impl fmt::Display, error: &SdkError<E, R>) -> Fault
+where
+    E: std::error::Error + ProvideErrorMetadata + RequestId + 'static,
+    R: fmt::Debug,
+{
+    let refusal = Refusal::of(error);
+    Fault::of(FaultKind::Configuration, format!("{operation} failed: {why}: {refusal}"))
+}
+
+/// Codes that say that there was too much to do, as AWS's services spell them.
+#[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+pub(crate) fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "RequestLimitExceeded"
+            | "SlowDown"
+            | "TooManyRequestsException"
+    )
 }
 
 /// The code AWS answered with, if it answered at all.

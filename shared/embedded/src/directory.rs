@@ -362,6 +362,9 @@ fn uuid(bytes: [u8; 16]) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use cognito_triggers::services::contract;
+    use futures_util::future::BoxFuture;
+
     use super::*;
 
     fn directory() -> (tempfile::TempDir, LocalDirectory) {
@@ -385,6 +388,39 @@ mod tests {
 
     fn attributes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+
+    struct Office(LocalDirectory);
+
+    #[async_trait]
+    impl contract::Registry for Office {
+        async fn pool(&self) -> String {
+            format!("local_{}", new_user_name().unwrap())
+        }
+
+        async fn create(
+            &self,
+            pool: &str,
+            user_name: &str,
+            attributes: &BTreeMap<String, String>,
+            confirmed: bool,
+        ) -> String {
+            let status = if confirmed { UserStatus::Confirmed } else { UserStatus::Unconfirmed };
+            let user = NewUser { attributes: attributes.clone(), status, ..named(user_name, &[]) };
+            self.0.create(pool, user).await.unwrap().unwrap().sub
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn it_keeps_the_contract() {
+        let (folder, directory) = directory();
+        let second = Arc::new(LocalDirectory::open(&folder.path().join("pool.db")).unwrap());
+        let spawn = |task| -> BoxFuture<'static, ()> {
+            let task = tokio::spawn(task);
+            Box::pin(async move { task.await.unwrap() })
+        };
+        let office = Arc::new(Office(directory.clone()));
+        contract::directory(Arc::new(directory), office).client(second).spawn(spawn).holds().await;
     }
 
     #[tokio::test]

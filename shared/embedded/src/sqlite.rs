@@ -57,6 +57,21 @@ impl SqliteLedger {
     pub fn open(path: &Path) -> Result<Self, ConfigError> {
         Store::open(path).map(Self)
     }
+
+    /// The pools that have deliveries which have not been carried out.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub async fn pools_with_deliveries(&self) -> Result<Vec<String>, Fault> {
+        self.0
+            .read(|file| {
+                let mut select = file.prepare_cached("SELECT DISTINCT pool FROM deliveries ORDER BY pool")?;
+                let pools = select.query_map((), |row| row.get(0))?;
+                Ok(pools.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
 }
 
 #[async_trait]

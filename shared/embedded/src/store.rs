@@ -139,7 +139,9 @@ impl Store {
     {
         // A panic while it was locked has rolled its transaction back on the way out.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let within = |error: Fault| Fault::service(self.path.display().to_string(), error.causes());
+        let within = |error: Fault| {
+            Fault::service(self.path.display().to_string(), error.causes()).with_outlook(error.outlook())
+        };
         let transaction = connection.transaction_with_behavior(behaviour).map_err(|error| within(error.into()))?;
         let done = work(&transaction).map_err(within)?;
         transaction.commit().map_err(|error| within(error.into()))?;

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use cognito_triggers::report::Report;
 use cognito_triggers::{Dispatcher, Fault, FaultKind, Handled, Invocation, Refusal};
 use futures_util::FutureExt;
@@ -15,23 +14,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::decision::Decision;
 use crate::metrics::Metrics;
 use crate::panics::{self, Current};
+use crate::runtime::{Answers, Call};
 
 /// What must be left of Lambda's own time for the answer to be on its way.
 const MARGIN: SignedDuration = SignedDuration::from_millis(150);
 
 /// How long after the deadline the answer is given without the dispatcher. Shorter than [`MARGIN`].
 const GRACE: Duration = Duration::from_millis(100);
-
-/// One call, as Lambda tells it.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    /// What Cognito sent.
-    pub(crate) body: Bytes,
-    /// The id of the call.
-    pub(crate) request_id: &'a str,
-    /// When Lambda will end the process, in milliseconds since 1970.
-    pub(crate) deadline_ms: u64,
-}
 
 /// What stands between the Runtime API and the dispatcher.
 pub(crate) struct Door<W> {
@@ -42,22 +31,22 @@ pub(crate) struct Door<W> {
     warm: Cell<bool>,
 }
 
-impl<W> Door<W>
-where
-    W: for<'writer> MakeWriter<'writer>,
-{
+impl<W> Door<W> {
     pub(crate) fn new(dispatcher: Dispatcher, budget: Duration, current: Current, metrics: Option<Metrics<W>>) -> Self {
         Self { dispatcher, budget, current, metrics, warm: Cell::new(false) }
     }
+}
 
-    /// Answers one call, and writes down what was decided.
-    ///
+impl<W> Answers for Door<W>
+where
+    W: for<'writer> MakeWriter<'writer>,
+{
     /// The answer is the dispatcher's, byte for byte but for white space before and after it.
     ///
     /// # Errors
     ///
     /// What the user reads instead of going on: a denial, or the sentence for faults.
-    pub(crate) async fn answer(&self, call: Call<'_>) -> Result<Box<RawValue>, Refusal> {
+    async fn answer(&self, call: Call<'_>) -> Result<Box<RawValue>, Refusal> {
         let started = Instant::now();
         let cold_start = !self.warm.replace(true);
         let now = self.dispatcher.services().clock.now();
@@ -75,7 +64,9 @@ where
         }
         answer
     }
+}
 
+impl<W> Door<W> {
     /// The dispatcher's answer, or the one for its absence.
     async fn handle(&self, invocation: Invocation<'_>, now: Timestamp) -> Handled {
         let left = Duration::try_from(invocation.deadline.duration_since(now)).unwrap_or_default();
@@ -120,6 +111,7 @@ mod tests {
     use super::*;
     use crate::SystemClock;
     use crate::capture::Capture;
+    use bytes::Bytes;
     use cognito_triggers::prelude::*;
     use cognito_triggers::{Clock, Services, StoppedClock};
     use futures_util::future::BoxFuture;

@@ -38,6 +38,12 @@
 //! without anything the event said of the user. It is at level `info`, and at `warn` if anything went wrong. Beside it, one
 //! line of metrics in CloudWatch's embedded metric format.
 //!
+//! # Functions that Cognito does not call
+//!
+//! The whole body of such a `main` is [`serve_job`]: a [`Job`] is opened once and gets every event as it came. It has the
+//! function's whole time, logs what it likes, says what it has measured ([`Measures`]), and may fail: nobody but the operator
+//! reads it. Panics and jobs that take too long are logged and answered with a short error.
+//!
 //! # What it cannot do
 //!
 //! The deadline is kept as long as rules and services give way when they wait. A rule that keeps the processor busy, or
@@ -48,6 +54,7 @@ mod clock;
 mod decision;
 mod door;
 mod function;
+mod job;
 mod log;
 mod metrics;
 mod panics;
@@ -71,8 +78,12 @@ use tokio::runtime::{Builder, LocalOptions};
 
 pub use clock::SystemClock;
 pub use cognito_triggers::Adapters;
+pub use job::{Done, Job};
+pub use metrics::Measures;
+pub use scrub::scrub;
 
 use door::Door;
+use job::Desk;
 use metrics::Metrics;
 use panics::Current;
 use settings::Settings;
@@ -88,32 +99,72 @@ const OPENING: Duration = Duration::from_secs(9);
 /// Returns only if there is no Runtime API, or it can no longer be talked to.
 #[must_use]
 pub fn serve<R: RuleSet>(adapters: Adapters) -> ExitCode {
-    let environment = environment();
-    let (settings, error) = Settings::read(&environment);
-    // It fails only where somebody set another one before; then that one is in force.
-    let _ = tracing::subscriber::set_global_default(log::subscriber(settings.level, io::stdout));
-    let current = Current::default();
-    panics::install(current.clone());
-    for doubt in &settings.doubts {
-        tracing::warn!(target: "configuration", "{doubt}");
+    let Some(Process { environment, settings, error, current }) = Process::begin() else { return ExitCode::FAILURE };
+    until_lambda_ends_it(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let dispatcher = open::<R>(&environment, &adapters, clock, error).await;
+        let metrics = settings.metrics.then(|| Metrics::new(settings.function, io::stdout));
+        runtime::run(Door::new(dispatcher, settings.budget, current, metrics)).await
+    })
+}
+
+/// Does a job for every event, until Lambda ends the process: the whole `main` of a function that Cognito does not call, such
+/// as the courier.
+///
+/// A configuration that cannot be used does not end it: the reasons are logged, one line each, and every call fails with a
+/// short error. `TRIGGERS_BUDGET_MS` does not apply, as nobody waits for the answer; the time is the function's own.
+///
+/// Returns only if there is no Runtime API, or it can no longer be talked to.
+#[must_use]
+pub fn serve_job<J: Job>(adapters: Adapters) -> ExitCode {
+    let Some(Process { environment, settings, current, .. }) = Process::begin() else { return ExitCode::FAILURE };
+    until_lambda_ends_it(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let job = open_job::<J>(&environment, &adapters, Arc::clone(&clock)).await;
+        let metrics = settings.metrics.then(|| Metrics::new(settings.function, io::stdout));
+        runtime::run(Desk::new(job, clock, current, metrics)).await
+    })
+}
+
+/// A process that Lambda started.
+struct Process {
+    environment: Environment,
+    settings: Settings,
+    /// What is wrong with the settings.
+    error: Option<ConfigError>,
+    current: Current,
+}
+
+impl Process {
+    /// Reads the settings and sets up the log. `None` if Lambda did not start it, which is logged.
+    fn begin() -> Option<Self> {
+        let environment = environment();
+        let (settings, error) = Settings::read(&environment);
+        // It fails only where somebody set another one before; then that one is in force.
+        let _ = tracing::subscriber::set_global_default(log::subscriber(settings.level, io::stdout));
+        let current = Current::default();
+        panics::install(current.clone());
+        for doubt in &settings.doubts {
+            tracing::warn!(target: "configuration", "{doubt}");
+        }
+        if let Some(missing) = runtime::missing(&environment) {
+            tracing::error!(
+                target: "runtime",
+                "this is a function for AWS Lambda and `{missing}` is not set; deploy it, or run it with `cargo lambda watch`"
+            );
+            return None;
+        }
+        Some(Self { environment, settings, error, current })
     }
-    if let Some(missing) = runtime::missing(&environment) {
-        tracing::error!(
-            target: "runtime",
-            "this is a function for AWS Lambda and `{missing}` is not set; deploy it, or run it with `cargo lambda watch`"
-        );
-        return ExitCode::FAILURE;
-    }
+}
+
+/// Runs what answers events. It ends only if something is wrong, or in tests.
+fn until_lambda_ends_it(work: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
     let ended = catch_unwind(AssertUnwindSafe(|| {
         // Not `build()`: it links tokio's multi-threaded runtime too, and with that libm, which costs a twentieth of a cold
         // start. See docs/benchmarks.md.
         let tokio = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-        tokio.block_on(async {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let dispatcher = open::<R>(&environment, &adapters, clock, error).await;
-            let metrics = settings.metrics.then(|| Metrics::new(settings.function, io::stdout));
-            runtime::run(Door::new(dispatcher, settings.budget, current, metrics)).await
-        })
+        tokio.block_on(work)
     }));
     match ended {
         Ok(Ok(())) => return ExitCode::SUCCESS,
@@ -148,25 +199,47 @@ async fn open<R: RuleSet>(
         }
         configuration.open::<R>(environment, adapters, Arc::clone(&clock)).await
     };
-    let errors = match tokio::time::timeout(OPENING, AssertUnwindSafe(opening).catch_unwind()).await {
-        Ok(Ok(Ok(dispatcher))) => {
-            for doubt in dispatcher.doubts() {
-                tracing::error!(target: "configuration", "{doubt}");
-            }
-            return dispatcher;
+    match in_time(opening).await {
+        Ok(dispatcher) => {
+            log_each(dispatcher.doubts());
+            dispatcher
         }
-        Ok(Ok(Err(errors))) => errors,
-        Ok(Err(_)) => ConfigError::new("setting up the rules or the services panicked").into(),
-        Err(_) => ConfigError::new(format!("the services were not opened within {} s", OPENING.as_secs())).into(),
-    };
-    broken(&errors, clock)
+        Err(errors) => broken(&errors, clock),
+    }
+}
+
+/// The job of the configuration, or none if that cannot be used.
+async fn open_job<J: Job>(environment: &Environment, adapters: &Adapters, clock: Arc<dyn Clock>) -> Option<J> {
+    match in_time(J::open(environment, adapters, clock)).await {
+        Ok((job, doubts)) => {
+            log_each(&doubts);
+            Some(job)
+        }
+        Err(ConfigErrors(errors)) => {
+            log_each(&errors);
+            None
+        }
+    }
+}
+
+/// Opens services before Lambda gives up on the start, with a panic for an error.
+async fn in_time<T>(opening: impl Future<Output = Result<T, ConfigErrors>>) -> Result<T, ConfigErrors> {
+    match tokio::time::timeout(OPENING, AssertUnwindSafe(opening).catch_unwind()).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(_)) => Err(ConfigError::new("setting up the rules or the services panicked").into()),
+        Err(_) => Err(ConfigError::new(format!("the services were not opened within {} s", OPENING.as_secs())).into()),
+    }
+}
+
+fn log_each(errors: &[ConfigError]) {
+    for error in errors {
+        tracing::error!(target: "configuration", "{error}");
+    }
 }
 
 /// Logs what is wrong and lets every event be answered with a fault.
 fn broken(ConfigErrors(errors): &ConfigErrors, clock: Arc<dyn Clock>) -> Dispatcher {
-    for error in errors {
-        tracing::error!(target: "configuration", "{error}");
-    }
+    log_each(errors);
     let unknown = ConfigError::new("the configuration cannot be used");
     Dispatcher::broken(errors.first().unwrap_or(&unknown), Services::none(clock))
 }
@@ -175,8 +248,8 @@ fn broken(ConfigErrors(errors): &ConfigErrors, clock: Arc<dyn Clock>) -> Dispatc
 mod tests {
     use super::*;
     use crate::capture::Capture;
-    use cognito_triggers::Invocation;
     use cognito_triggers::report::Outcome;
+    use cognito_triggers::{Fault, Invocation};
 
     #[tokio::test]
     async fn every_error_of_a_configuration_is_a_line_and_none_is_an_answer() {
@@ -201,5 +274,68 @@ mod tests {
         assert_eq!(handled.report.outcome, Outcome::Faulted);
         let message = handled.answer.unwrap_err().message;
         assert_eq!(message, "Something went wrong on our side, please try again later (reference 01234567)");
+    }
+
+    /// What becomes of a job that is opened.
+    enum Opens<const HOW: u8> {}
+
+    const BADLY: u8 = 0;
+    const NEVER: u8 = 1;
+    const WITH_A_BANG: u8 = 2;
+
+    impl<const HOW: u8> Job for Opens<HOW> {
+        async fn open(
+            _: &Environment,
+            _: &Adapters,
+            _: Arc<dyn Clock>,
+        ) -> Result<(Self, Vec<ConfigError>), ConfigErrors> {
+            match HOW {
+                BADLY => Err(ConfigErrors(vec![ConfigError::new("no ledger"), ConfigError::new("no key")])),
+                NEVER => std::future::pending().await,
+                _ => panic!("bang"),
+            }
+        }
+
+        async fn run(&self, _: Invocation<'_>, _: bool) -> Result<Done, Fault> {
+            match *self {}
+        }
+    }
+
+    struct Doubtful;
+
+    impl Job for Doubtful {
+        async fn open(
+            _: &Environment,
+            _: &Adapters,
+            _: Arc<dyn Clock>,
+        ) -> Result<(Self, Vec<ConfigError>), ConfigErrors> {
+            Ok((Self, vec![ConfigError::new("no such folder").at("services.mailer")]))
+        }
+
+        async fn run(&self, _: Invocation<'_>, _: bool) -> Result<Done, Fault> {
+            Ok(Done::default())
+        }
+    }
+
+    /// Whether a job was opened, and the errors of the log.
+    async fn opened<J: Job>() -> (bool, Vec<String>) {
+        let capture = Capture::default();
+        let _guard = capture.install();
+        let job = open_job::<J>(&Environment::default(), &Adapters::none(), Arc::new(SystemClock)).await;
+        let errors = capture.json().into_iter().filter(|line| line["level"] == "ERROR");
+        (job.is_some(), errors.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_cannot_be_opened_is_none_and_says_why() {
+        assert_eq!(opened::<Opens<BADLY>>().await, (false, vec!["no ledger".into(), "no key".into()]));
+        assert_eq!(opened::<Opens<NEVER>>().await, (false, vec!["the services were not opened within 9 s".into()]));
+        let panicked = vec!["setting up the rules or the services panicked".to_owned()];
+        assert_eq!(opened::<Opens<WITH_A_BANG>>().await, (false, panicked));
+    }
+
+    #[tokio::test]
+    async fn a_doubt_is_an_error_of_the_log_and_stops_no_job() {
+        assert_eq!(opened::<Doubtful>().await, (true, vec!["services.mailer: no such folder".into()]));
     }
 }

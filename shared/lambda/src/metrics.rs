@@ -10,6 +10,7 @@ use std::time::Duration;
 use cognito_triggers::report::{Outcome, Report};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::decision::{fault_kind, passed_over};
@@ -32,16 +33,93 @@ where
         Self { function, writer }
     }
 
-    /// Writes the metrics of one event, in one call, so that lines never run into each other.
+    /// Writes the metrics of one event.
     pub(crate) fn write(&self, report: &Report, now: Timestamp, took: Duration, cold_start: bool) {
-        let line = Line::new(&self.function, report, now, took, cold_start);
+        self.write_line(&Line::new(&self.function, report, now, took, cold_start));
+    }
+
+    /// Writes what a job has measured, a line each.
+    pub(crate) fn write_measures(&self, measures: &[Measures], now: Timestamp) {
+        for measures in measures.iter().filter(|measures| measures.can_be_written()) {
+            self.write_line(&measures.line(&self.function, now));
+        }
+    }
+
+    /// In one call, so that lines never run into each other.
+    fn write_line(&self, line: &impl Serialize) {
         let mut text = Vec::with_capacity(768);
-        if serde_json::to_writer(&mut text, &line).is_err() {
+        if serde_json::to_writer(&mut text, line).is_err() {
             return;
         }
         text.push(b'\n');
         // Nobody is refused because a metric could not be written.
         let _ = self.writer.make_writer().write_all(&text);
+    }
+}
+
+/// What a [`Job`](crate::Job) has measured, for the function and, with [`by`](Self::by), for one value of a further dimension.
+///
+/// ```
+/// use cognito_triggers_lambda::Measures;
+///
+/// let all = Measures::default().count("Delivered", 3).seconds("OldestDueSeconds", 40);
+/// let mails = Measures::default().by("rule", "welcome-email").count("Delivered", 2);
+/// # let _ = (all, mails);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    dimension: Option<(&'static str, String)>,
+    values: Vec<(Definition, u64)>,
+}
+
+impl Measures {
+    /// Names the further dimension and its value. What CloudWatch would not take as one is not written.
+    #[must_use]
+    pub fn by(mut self, dimension: &'static str, value: impl Into<String>) -> Self {
+        self.dimension = Some((dimension, value.into()));
+        self
+    }
+
+    /// With a number of things.
+    #[must_use]
+    pub fn count(self, name: &'static str, value: usize) -> Self {
+        self.with(Definition { name, unit: "Count" }, u64::try_from(value).unwrap_or(u64::MAX))
+    }
+
+    /// With a time in seconds.
+    #[must_use]
+    pub fn seconds(self, name: &'static str, value: u64) -> Self {
+        self.with(Definition { name, unit: "Seconds" }, value)
+    }
+
+    fn with(mut self, definition: Definition, value: u64) -> Self {
+        self.values.push((definition, value));
+        self
+    }
+
+    /// "The value of the dimension. Dimension values must contain only ASCII characters and must include at least one
+    /// non-whitespace character", at most 1,024 of them (CloudWatch API reference, "Dimension").
+    fn can_be_written(&self) -> bool {
+        let is_taken = |value: &str| value.is_ascii() && !value.trim().is_empty() && value.len() <= 1024;
+        !self.values.is_empty() && self.dimension.as_ref().is_none_or(|(_, value)| is_taken(value))
+    }
+
+    fn line(&self, function: &str, now: Timestamp) -> Value {
+        let dimensions: Vec<_> =
+            std::iter::once("function").chain(self.dimension.as_ref().map(|(name, _)| *name)).collect();
+        let definitions: Vec<_> = self.values.iter().map(|(definition, _)| definition).collect();
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": now.as_millisecond(),
+                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": definitions }],
+            },
+            "function": function,
+        });
+        if let Some(line) = line.as_object_mut() {
+            line.extend(self.dimension.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+            line.extend(self.values.iter().map(|(definition, value)| (definition.name.to_owned(), json!(value))));
+        }
+        line
     }
 }
 
@@ -82,7 +160,7 @@ struct Directive {
     metrics: &'static [Definition],
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Definition {
     name: &'static str,
@@ -135,7 +213,6 @@ mod tests {
     use crate::capture::Capture;
     use cognito_triggers::report::{DeliveryCount, Step, StepVerdict};
     use cognito_triggers::{Calls, FaultKind};
-    use serde_json::{Value, json};
 
     fn report(outcome: Outcome, rule: Option<&'static str>) -> Report {
         Report {
@@ -186,7 +263,7 @@ mod tests {
             assert!((1..=100).contains(&metrics.len()));
             for metric in metrics {
                 assert!(line[metric["Name"].as_str().unwrap()].is_number());
-                assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()));
+                assert!(["Count", "Milliseconds", "Seconds"].contains(&metric["Unit"].as_str().unwrap()));
             }
         }
     }
@@ -237,5 +314,36 @@ mod tests {
         assert!(line.get("trigger").is_none());
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["function"]]));
         assert_eq!(line["Faults"], 1);
+    }
+
+    fn measured(measures: &[Measures]) -> Vec<Value> {
+        let capture = Capture::default();
+        let now = Timestamp::constant(1_767_268_800, 0);
+        Metrics::new("courier".into(), capture.clone()).write_measures(measures, now);
+        capture.json().into_iter().inspect(conforms).collect()
+    }
+
+    #[test]
+    fn what_a_job_measured_is_a_line_for_each_dimension() {
+        let lines = measured(&[
+            Measures::default().count("Delivered", 3).seconds("OldestDueSeconds", 40),
+            Measures::default().by("rule", "welcome-email").count("Delivered", 2),
+        ]);
+        assert_eq!((&lines[0]["Delivered"], &lines[0]["OldestDueSeconds"]), (&json!(3), &json!(40)));
+        let all = &lines[0]["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!((&all["Namespace"], &all["Dimensions"]), (&json!("CognitoTriggers"), &json!([["function"]])));
+        assert_eq!(all["Metrics"][1], json!({"Name": "OldestDueSeconds", "Unit": "Seconds"}));
+        assert_eq!((&lines[1]["rule"], &lines[1]["Delivered"]), (&json!("welcome-email"), &json!(2)));
+        assert_eq!(lines[1]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["function", "rule"]]));
+    }
+
+    #[test]
+    fn what_cloudwatch_would_not_take_is_not_written() {
+        let named = |rule: &str| Measures::default().by("rule", rule).count("Delivered", 1);
+        let long = "x".repeat(1025);
+        assert_eq!(
+            measured(&[named(""), named(" "), named("grüße"), named(&long), Measures::default()]),
+            [] as [Value; 0]
+        );
     }
 }

@@ -12,9 +12,7 @@ use bytes::Bytes;
 use cognito_triggers::{Environment, Refusal};
 use lambda_runtime::tower::Layer;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn};
-use tracing_subscriber::fmt::MakeWriter;
-
-use crate::door::{Call, Door};
+use serde_json::value::RawValue;
 
 /// What Lambda sets for every function, and `lambda_runtime` panics without.
 const REQUIRED: &[&str] = &[
@@ -29,20 +27,34 @@ pub(crate) fn missing(environment: &Environment) -> Option<&'static str> {
     REQUIRED.iter().find(|name| environment.find(name).is_none()).copied()
 }
 
+/// One call, as Lambda tells it.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// The event.
+    pub(crate) body: Bytes,
+    /// The id of the call.
+    pub(crate) request_id: &'a str,
+    /// When Lambda will end the process, in milliseconds since 1970.
+    pub(crate) deadline_ms: u64,
+}
+
+/// Who answers calls.
+pub(crate) trait Answers {
+    /// Answers one call, and writes down what was done.
+    fn answer(&self, call: Call<'_>) -> impl Future<Output = Result<Box<RawValue>, Refusal>>;
+}
+
 /// Takes one event after the other until the Runtime API can no longer be talked to.
-pub(crate) async fn run<W>(door: Door<W>) -> Result<(), Error>
-where
-    W: for<'writer> MakeWriter<'writer>,
-{
-    let door = Rc::new(door);
+pub(crate) async fn run(answers: impl Answers) -> Result<(), Error> {
+    let answers = Rc::new(answers);
     let body = Rc::new(Cell::new(Bytes::new()));
     let taken = Rc::clone(&body);
     // Not `lambda_runtime::run`: it opens a span for every event, which nobody reads.
     let answer = service_fn(move |event: LambdaEvent<()>| {
-        let (door, body) = (Rc::clone(&door), taken.take());
+        let (answers, body) = (Rc::clone(&answers), taken.take());
         async move {
             let call = Call { body, request_id: &event.context.request_id, deadline_ms: event.context.deadline };
-            door.answer(call).await.map_err(Refused)
+            answers.answer(call).await.map_err(Refused)
         }
     });
     Runtime::new(answer).layer(Bodies(body)).run().await

@@ -38,7 +38,8 @@ const BORING: &[&str] = &[
 /// Struck out is every value of at least three characters outside of the event's outer shell, in small or capital letters,
 /// plain or as quoted in JSON or Rust; of an e-mail address also what stands before the `@`. It costs what it costs: there
 /// are only faults to be scrubbed.
-pub(crate) fn scrub(text: &str, event: &[u8]) -> String {
+#[must_use]
+pub fn scrub(text: &str, event: &[u8]) -> String {
     let secrets = Secrets::of(&String::from_utf8_lossy(event));
     let mut chars: Vec<char> = text.chars().take(LONGEST_READ).collect();
     let mut struck = secrets.hits(&chars);

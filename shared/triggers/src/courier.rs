@@ -79,8 +79,7 @@ pub(crate) async fn carry_out(deliveries: &[Delivery], services: &Services, dead
         match result {
             Ok(()) => done.push(delivery.id.clone()),
             Err(fault) => {
-                report.fault =
-                    Some((fault.kind(), format!("a delivery of {}: {}", delivery.id.rule(), fault.causes())));
+                report.note(fault.kind(), format!("a delivery of {}: {}", delivery.id.rule(), fault.causes()));
             }
         }
     }
@@ -92,7 +91,7 @@ pub(crate) async fn carry_out(deliveries: &[Delivery], services: &Services, dead
     let noted = in_time(clock, deadline, acknowledge(services.ledger.as_ref(), &done));
     let late = || Err(Fault::of(FaultKind::Timeout, "the time for the answer was up"));
     if let Err(fault) = noted.await.unwrap_or_else(late) {
-        report.fault = Some((fault.kind(), format!("acknowledging deliveries: {}", fault.causes())));
+        report.note(fault.kind(), format!("acknowledging deliveries: {}", fault.causes()));
     }
 }
 
@@ -133,7 +132,7 @@ async fn unwinding<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T,
 }
 
 async fn send(id: &DeliveryId, mail: &Mail, entries: &[Map<String, Value>], services: &Services) -> Result<(), Fault> {
-    let message = services.templates.mail(id, mail, entries, services.mailer.sender())?;
+    let message = services.templates.mail(id, mail, entries, services.mailer.sender(), services.clock.now())?;
     services.mailer.send(&message).await
 }
 
@@ -151,7 +150,9 @@ async fn put(files: &Files, services: &Services) -> Result<(), Fault> {
             stream::iter(puts).buffer_unordered(FILES_AT_ONCE).collect().await
         }
         FileSource::Prefix(prefix) => {
-            let keys = bucket.list(prefix, MOST_FILES + 1).await?;
+            let mut keys = bucket.list(prefix, MOST_FILES + 2).await?;
+            // What the S3 console makes of "create folder" is an object too, and no file.
+            keys.retain(|key| !key.ends_with('/'));
             few_enough(keys.len())?;
             if keys.is_empty() {
                 return Err(Fault::of(
@@ -265,6 +266,12 @@ impl Courier {
         Self { outbox, services }
     }
 
+    /// The same with other services, e.g. with those that are there and watched.
+    #[must_use]
+    pub fn map_services(self, change: impl FnOnce(Services) -> Services) -> Self {
+        Self { services: change(self.services), ..self }
+    }
+
     /// Carries out what is due, until nothing is or the time is up, and counts what is left.
     pub async fn sweep(&self, until: Timestamp) -> Round {
         let mut round = Round::default();
@@ -362,6 +369,11 @@ impl Courier {
         let busy = || Fault::of(FaultKind::Service, "the service has too much to do").with_outlook(Outlook::Throttled);
         if held_up.is(&first.task) {
             return Err(busy());
+        }
+        // A try that is cut short may have been accepted, and would count as one in vain.
+        if !self.has_time(until) {
+            let late = Fault::of(FaultKind::Timeout, "there was no time left to try it");
+            return Err(late.with_outlook(Outlook::Throttled));
         }
         let now = self.services.clock.now();
         let end = now.saturating_add(TRY).map_or(until, |end| end.min(until));

@@ -353,6 +353,12 @@ impl Dispatcher {
         &self.services
     }
 
+    /// The same with other services, e.g. with those that are there and watched.
+    #[must_use]
+    pub fn map_services(self, change: impl FnOnce(Services) -> Services) -> Self {
+        Self { services: change(self.services), ..self }
+    }
+
     /// The chains for a pool.
     #[must_use]
     pub fn chains(&self, pool: &str) -> &Chains {

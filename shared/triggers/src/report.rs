@@ -104,6 +104,17 @@ pub struct DeliveryCount {
 }
 
 impl Report {
+    /// Adds what went wrong beside what did already; the kind is that of the first.
+    pub(crate) fn note(&mut self, kind: FaultKind, text: String) {
+        match &mut self.fault {
+            Some((_, before)) => {
+                before.push_str("; ");
+                before.push_str(&text);
+            }
+            None => self.fault = Some((kind, text)),
+        }
+    }
+
     pub(crate) fn new(reference: String) -> Self {
         Self {
             trigger: None,

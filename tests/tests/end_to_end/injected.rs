@@ -100,7 +100,7 @@ impl Directory for Fragile<LocalDirectory> {
     }
 
     async fn find(&self, pool: &str, user: &str) -> Result<Option<User>, Fault> {
-        self.1.run(self.0.find(pool, user)).await
+        self.1.run(Directory::find(&self.0, pool, user)).await
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

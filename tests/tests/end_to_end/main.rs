@@ -14,6 +14,10 @@ mod lossless;
 #[path = "../../../shared/aws/tests/aws/ministack.rs"]
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod ministack;
+mod never_lost;
+#[path = "../../../shared/aws/tests/aws/proxy.rs"]
+#[expect(dead_code, reason = "not all of it is needed here")]
+mod proxy;
 mod races;
 mod rules;
 mod strangers;

@@ -26,7 +26,7 @@ pub(crate) fn dispatcher(
 ) -> Arc<Dispatcher> {
     let configuration = Configuration::parse("triggers.toml", tables).unwrap();
     let (base, pools) = configuration.chains::<pool::Rules>(&Environment::default()).unwrap();
-    let services = Services { ledger, directory, clock, keys: Keys::parse(KEY).unwrap() };
+    let services = Services { ledger, directory, keys: Keys::parse(KEY).unwrap(), ..Services::none(clock) };
     Arc::new(Dispatcher::new(base, pools, services))
 }
 

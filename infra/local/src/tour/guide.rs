@@ -10,11 +10,14 @@ use crate::account;
 use crate::home::DEFAULT_FOLDER;
 use crate::paint::{Paint, WIDTH, counted, wrap};
 use crate::pool::{Done, Step};
+use crate::post::{News, tally};
+use crate::witness::Seen;
 use crate::world::{Problem, World};
 
 /// The guide.
 pub(super) struct Guide<'a, 'b> {
     world: &'a mut World<'b>,
+    stage: &'a Stage,
     paint: Paint,
     scene: usize,
     wrong: usize,
@@ -24,18 +27,18 @@ pub(super) struct Guide<'a, 'b> {
 const INDENT: usize = 4;
 
 impl<'a, 'b> Guide<'a, 'b> {
-    pub(super) fn new(world: &'a mut World<'b>) -> Self {
-        Self { paint: world.paint(), world, scene: 0, wrong: 0 }
+    pub(super) fn new(world: &'a mut World<'b>, stage: &'a Stage) -> Self {
+        Self { paint: world.paint(), world, stage, scene: 0, wrong: 0 }
     }
 
-    pub(super) fn welcome(&mut self, stage: &Stage) -> Result<(), Problem> {
-        let paint = self.paint;
+    pub(super) fn welcome(&mut self) -> Result<(), Problem> {
+        let (paint, stage) = (self.paint, self.stage);
         self.line(paint.bold("cognito-triggers: a guided tour"))?;
         self.line("")?;
         self.paragraph(
             "Amazon Cognito asks a Lambda before and after nearly everything a user does. Here a user pool on this machine \
              asks in its place, and the rules are the real ones: the same code, events and answers as in AWS, with SQLite \
-             for DynamoDB. This is their configuration:",
+             for DynamoDB, and files for mails, buckets and event buses. This is their configuration:",
         )?;
         self.line("")?;
         self.line(format!("{:INDENT$}{}", "", paint.bold(&stage.file.display().to_string())))?;
@@ -80,9 +83,49 @@ impl<'a, 'b> Guide<'a, 'b> {
         self.line(format!("{:INDENT$}{text}", ""))
     }
 
-    /// The calls of an operation that should pass.
-    pub(super) fn passes<T>(&mut self, who: &str, done: &Done<T>, then: &str) -> Result<(), Problem> {
+    /// The calls of an operation that should pass. What is delivered is counted.
+    pub(super) async fn passes<T>(&mut self, who: &str, done: &Done<T>, then: &str) -> Result<(), Problem> {
         self.steps(&done.steps)?;
+        let seen = self.stage.post.seen();
+        if !seen.is_empty() {
+            self.fact("delivered", &tally(&seen), Paint::green)?;
+        }
+        self.ends(who, done, then)?;
+        let news = self.stage.post.sweep().await;
+        if !news.seen.is_empty() {
+            self.fact("by the courier", &tally(&news.seen), Paint::green)?;
+        }
+        self.left(&news)
+    }
+
+    /// The same with everything that is delivered, which is answered.
+    pub(super) async fn passes_in_full<T>(
+        &mut self,
+        who: &str,
+        done: &Done<T>,
+        then: &str,
+    ) -> Result<Vec<Seen>, Problem> {
+        self.steps(&done.steps)?;
+        let mut seen = self.stage.post.seen();
+        self.delivered(&seen)?;
+        self.ends(who, done, then)?;
+        seen.extend(self.courier().await?);
+        Ok(seen)
+    }
+
+    /// The courier does what is due, as it does every minute in AWS.
+    pub(super) async fn courier(&mut self) -> Result<Vec<Seen>, Problem> {
+        let news = self.stage.post.sweep().await;
+        if !news.seen.is_empty() {
+            let courier = self.paint.cyan("courier");
+            self.line(format!("{:INDENT$}{courier}", ""))?;
+        }
+        self.delivered(&news.seen)?;
+        self.left(&news)?;
+        Ok(news.seen)
+    }
+
+    fn ends<T>(&mut self, who: &str, done: &Done<T>, then: &str) -> Result<(), Problem> {
         match &done.result {
             Ok(_) => self.fact(who, then, Paint::green),
             Err(refused) => {
@@ -90,6 +133,17 @@ impl<'a, 'b> Guide<'a, 'b> {
                 self.told(false, "that was to pass")
             }
         }
+    }
+
+    fn delivered(&mut self, seen: &[Seen]) -> Result<(), Problem> {
+        let lines = self.stage.post.tell(seen, INDENT + 2, self.paint);
+        lines.iter().try_for_each(|line| self.line(format!("{:1$}{line}", "", INDENT + 2)))
+    }
+
+    fn left(&mut self, news: &News) -> Result<(), Problem> {
+        let lines = self.stage.post.tell_left(news, INDENT + 2, self.paint);
+        lines.iter().try_for_each(|line| self.line(format!("{:1$}{line}", "", INDENT + 2)))?;
+        self.told(news.trouble.is_empty(), "the courier was to do its work")
     }
 
     /// The calls of an operation that should be refused with this text, word for word.
@@ -151,8 +205,8 @@ impl<'a, 'b> Guide<'a, 'b> {
         self.fact("NOT AS TOLD", otherwise, Paint::red)
     }
 
-    pub(super) fn farewell(&mut self, stage: &Stage) -> Result<u8, Problem> {
-        let paint = self.paint;
+    pub(super) fn farewell(&mut self) -> Result<u8, Problem> {
+        let (paint, stage) = (self.paint, self.stage);
         if self.wrong > 0 {
             let text = format!("{} did not go as told: see NOT AS TOLD above", counted(self.wrong, "thing", "things"));
             self.line("")?;
@@ -163,9 +217,10 @@ impl<'a, 'b> Guide<'a, 'b> {
         self.line("")?;
         self.paragraph(&format!(
             "All {} scenes went as told. The pool stays as it is until the next tour: its memory and its users are in {}, \
-             the key its hashes are made with in {}.",
+             its mails, for any mail program, in {}, the key its hashes are made with in {}.",
             self.scene,
             stage.database.display(),
+            stage.mails.display(),
             stage.key.display(),
         ))?;
         let file = stage.file.display();
@@ -181,6 +236,13 @@ impl<'a, 'b> Guide<'a, 'b> {
                      | cargo local invoke pool - --config {file}{folder}"
                 ),
             ),
+            (
+                "a confirmation of your own, and what is delivered for it",
+                format!(
+                    "cargo local event PostConfirmation_ConfirmSignUp \\\n  | cargo local invoke pool - --config {file}{folder}"
+                ),
+            ),
+            ("what is not delivered yet", format!("cargo local outbox --config {file}{folder}")),
             (
                 "an invitation for three, as an operator makes it",
                 format!(

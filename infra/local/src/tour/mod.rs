@@ -2,6 +2,7 @@
 //!
 //! Every scene says what should happen, does it, and looks whether it did. What is printed is what happened.
 
+mod clock;
 mod clumsy;
 mod guide;
 mod scenes;
@@ -18,8 +19,8 @@ use stage::Stage;
 /// Takes the tour. The exit code is 0 if every scene went as told.
 pub(crate) async fn run(home: &Home, world: &mut World<'_>) -> Result<u8, Problem> {
     let stage = Stage::set(home).await?;
-    let mut guide = Guide::new(world);
-    guide.welcome(&stage)?;
+    let mut guide = Guide::new(world, &stage);
+    guide.welcome()?;
     scenes::play(&stage, &mut guide).await?;
-    guide.farewell(&stage)
+    guide.farewell()
 }

@@ -1,17 +1,19 @@
 //! What the tour plays on: a fresh folder, a configuration, a ledger, two pools.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cognito_triggers::config::Configuration;
 use cognito_triggers::ledger::{Invitation, InvitationKey, LedgerAdmin, Wants};
 use cognito_triggers::{Adapters, Clock, Environment, Keys, Ledger};
-use cognito_triggers_embedded::{DIRECTORY, LEDGER, LocalDirectory, SqliteLedger};
-use cognito_triggers_lambda::SystemClock;
+use cognito_triggers_embedded::{LocalDirectory, SqliteLedger};
 
+use super::clock::TourClock;
 use super::clumsy::AdultsOnly;
 use crate::home::Home;
 use crate::pool::{LocalPool, PoolSettings};
+use crate::post::{Post, adapters};
 use crate::world::Problem;
 
 /// The pool of most scenes: the one sample events name.
@@ -24,8 +26,11 @@ pub(super) const TENANT: &str = "eu-central-1_Globex01";
 pub(super) const CODE: &str = "open-house-2026";
 
 const CONFIGURATION: &str = r#"[services]
-ledger    = "sqlite:{db}"
-directory = "local:{db}"
+ledger    = "sqlite:{tour}/pool.db"
+directory = "local:{tour}/pool.db"
+mailer    = "folder:{tour}/mail?from=Acme <hello@acme.example>"
+bucket    = "folder:{tour}/files"
+publisher = "file:{tour}/events.jsonl"
 
 [domain-allow-list]
 allow   = ["example.com", "*.example.org"]
@@ -37,9 +42,26 @@ codes  = ["open-house-2026"]    # plus counted invitations, held in the ledger
 [unique-nickname]
 policy = "reject"               # refuse a name that is taken, suggest another
 
+[welcome-email]                 # in the user's language, from a template that is built in
+
+[admin-notice]
+to = "ops@acme.example"         # one mail for each; digest = "day" makes one of all
+
+[s3-provisioning]
+files = "provision/"            # every user gets a copy of these, filled in
+
+[user-events]
+attributes = ["locale"]         # what is told of a user, beside the sub
+
 [pools."eu-central-1_Globex01".unique-nickname]
 policy = "assign"               # this tenant wants it otherwise: let in, rename
 "#;
+
+/// The files every user gets: name below the folder of the configuration, and content.
+const PROVISION: [(&str, &str); 2] = [
+    ("provision/welcome.txt", "Hello {{ name or 'there' }},\n\nthis folder is yours: {{ sub }}.\n"),
+    ("provision/projects/first.md", "# {{ name or 'My' }}: first project\n"),
+];
 
 /// The configuration of the rule that fails.
 pub(super) const CLUMSY: &str = "[adults-only]\nborn-until = 2008\n";
@@ -53,27 +75,36 @@ pub(super) struct Stage {
     pub(super) pool: LocalPool,
     pub(super) tenant: LocalPool,
     pub(super) clumsy: LocalPool,
+    pub(super) post: Post,
+    pub(super) clock: Arc<TourClock>,
+    pub(super) mails: PathBuf,
     ledger: SqliteLedger,
     keys: Keys,
-    clock: Arc<dyn Clock>,
 }
 
 impl Stage {
     pub(super) async fn set(home: &Home) -> Result<Self, Problem> {
         let folder = home.fresh_tour()?;
         let (file, database) = (folder.join("triggers.toml"), folder.join("pool.db"));
-        let text = CONFIGURATION.replace("{db}", &address(&database)?);
+        let text = CONFIGURATION.replace("{tour}", &address(&folder)?);
         home.write(&file, &text)?;
+        for (name, content) in PROVISION {
+            home.write(&folder.join(name), content)?;
+        }
 
         // Nothing of the environment is taken, so that the tour is the same everywhere.
         let key = home.key()?;
         let keys = Keys::parse(&key)?;
         let environment = Environment::from_iter([("TRIGGERS_KEY", key)]);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let adapters = Adapters::none().ledger(LEDGER).directory(DIRECTORY);
+        let tour_clock = Arc::new(TourClock::default());
+        let clock: Arc<dyn Clock> = Arc::clone(&tour_clock) as Arc<dyn Clock>;
         let configuration = Configuration::parse(&file.display().to_string(), &text)?;
-        let dispatcher = configuration.open::<pool::Rules>(&environment, &adapters, Arc::clone(&clock)).await?;
-        let dispatcher = Arc::new(dispatcher);
+        let dispatcher = configuration.open::<pool::Rules>(&environment, &adapters(), Arc::clone(&clock)).await?;
+        if let [doubt, ..] = dispatcher.doubts() {
+            return Err(doubt.clone().into());
+        }
+        let (post, _) = Post::open(&configuration, &environment, Arc::clone(&clock)).await?;
+        let dispatcher = Arc::new(post.watch(dispatcher));
         let clumsy = Configuration::parse("adults-only", CLUMSY)?;
         let clumsy = clumsy.open::<(AdultsOnly,)>(&environment, &Adapters::none(), Arc::clone(&clock)).await?;
 
@@ -89,7 +120,9 @@ impl Stage {
             file,
             database,
             keys,
-            clock,
+            post,
+            clock: tour_clock,
+            mails: folder.join("mail"),
         })
     }
 
@@ -114,6 +147,23 @@ impl Stage {
         Ok((code, key))
     }
 
+    /// Takes the folder of the mails away and puts something in its place that takes none, or puts it back.
+    pub(super) fn mail_service(&self, works: bool) -> Result<(), Problem> {
+        let away = self.mails.with_file_name("mail.away");
+        let done = if works {
+            fs::remove_file(&self.mails).and_then(|()| fs::rename(&away, &self.mails))
+        } else {
+            fs::rename(&self.mails, &away).and_then(|()| fs::write(&self.mails, "out of order\n"))
+        };
+        done.map_err(|error| Problem::new(format!("{} cannot be moved: {error}", self.mails.display())))
+    }
+
+    /// How many mails there are.
+    pub(super) fn count_mails(&self) -> usize {
+        let files = fs::read_dir(&self.mails).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|it| it == "eml")).count()
+    }
+
     /// How many uses of an invitation are used, and how many reserved.
     pub(super) async fn uses(&self, key: &InvitationKey) -> Result<(usize, usize), Problem> {
         let wants = Wants { pool: POOL.into(), invitations: [key.clone()].into(), ..Wants::default() };
@@ -123,10 +173,9 @@ impl Stage {
 }
 
 /// The path as it can stand in a configuration.
-fn address(database: &Path) -> Result<String, Problem> {
-    let text = database
-        .to_str()
-        .ok_or_else(|| Problem::new("the folder's name is not Unicode; name another with --folder"))?;
+fn address(folder: &Path) -> Result<String, Problem> {
+    let text =
+        folder.to_str().ok_or_else(|| Problem::new("the folder's name is not Unicode; name another with --folder"))?;
     // Within a TOML string.
     Ok(text.replace('\\', "\\\\").replace('"', "\\\""))
 }

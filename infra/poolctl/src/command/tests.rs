@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cognito_triggers::ledger::{LedgerAdmin, Owner};
+use cognito_triggers::ledger::{
+    Change, CommitId, Condition, Delivery, DeliveryId, Fate, Lease, LeaseId, LedgerAdmin, Outbox as _, Owner, Task,
+};
 use cognito_triggers::{Clock, Keys, Ledger, StoppedClock, UserStatus, Wants};
 use cognito_triggers_embedded::{LocalDirectory, NewUser, SqliteLedger};
 use futures_util::future::BoxFuture;
@@ -317,4 +319,205 @@ async fn addresses_come_from_a_configuration_too() {
         bench.run_bare(&["poolctl", "--config", &config, "--pool", POOL, "invitations", "create"]).await;
     assert_eq!(code, 0, "{err}");
     assert_eq!(bench.list().await.len(), 1);
+}
+
+/// Deliveries of every state; the clock stands still.
+struct Post {
+    bench: Bench,
+    now: Timestamp,
+}
+
+const ANNA: &str = "11111111-2222-4333-8444-555555555555";
+
+impl Post {
+    fn new() -> Self {
+        let bench = Bench::new();
+        Self { now: bench.clock.now(), bench }
+    }
+
+    async fn stage(&self, key: &str, task: Value) -> DeliveryId {
+        let id = DeliveryId { pool: POOL.into(), sub: ANNA.into(), key: key.into() };
+        let task: Task = serde_json::from_value(task).unwrap();
+        let mut delivery = Delivery::new(id.clone(), task, self.now);
+        delivery.only_if = Some(Condition::CreatedSince { user_name: "anna".into(), since: self.now });
+        let change = Change {
+            id: CommitId::random().unwrap(),
+            now: self.now,
+            pool: POOL.into(),
+            member: None,
+            names: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            deliveries: vec![delivery],
+        };
+        self.bench.ledger().commit(&change).await.unwrap();
+        id
+    }
+
+    async fn mail(&self, key: &str) -> DeliveryId {
+        let context = serde_json::json!({"user": {"email": "anna@example.com", "name": "Anna\u{1b}[31m"}});
+        let mail = serde_json::json!({
+            "kind": "mail", "template": "welcome-email", "to": ["Anna <anna@example.com>"], "context": context,
+        });
+        self.stage(key, mail).await
+    }
+
+    /// Takes a delivery up as a courier does.
+    async fn lease(&self, id: &DeliveryId) -> LeaseId {
+        let until = self.now + SignedDuration::from_mins(2);
+        let lease = Lease { id: LeaseId::random().unwrap(), now: self.now, until };
+        assert_eq!(self.bench.ledger().lease(std::slice::from_ref(id), &lease).await.unwrap().len(), 1);
+        lease.id
+    }
+
+    async fn settle(&self, id: &DeliveryId, fate: Fate) {
+        let lease = self.lease(id).await;
+        assert!(self.bench.ledger().settle(id, &lease, &fate).await.unwrap());
+    }
+
+    async fn park(&self, key: &str, reason: &str) -> DeliveryId {
+        let id = self.mail(key).await;
+        self.settle(&id, Fate::Parked { at: self.now, attempts: 1, fault: reason.into() }).await;
+        id
+    }
+
+    async fn wait(&self, key: &str) -> DeliveryId {
+        let id =
+            self.stage(key, serde_json::json!({"kind": "files", "from": {"folder": "provision"}, "to": "u/"})).await;
+        let (due, since) = (self.now + SignedDuration::from_hours(1), Some(self.now));
+        let fate = Fate::Later { due, attempts: 7, failing_since: since, fault: "the disk is full".into() };
+        self.settle(&id, fate).await;
+        id
+    }
+
+    /// The keys `list` shows and their states.
+    async fn list(&self, arguments: &[&str]) -> BTreeMap<String, String> {
+        let (code, out, err) = self.bench.run(&[&["outbox", "list", "--json"], arguments].concat()).await;
+        assert_eq!((code, err.as_str()), (0, ""));
+        let listed: Vec<Value> = serde_json::from_str(&out).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        listed.iter().map(|one| (text(&one["key"]), text(&one["state"]))).collect()
+    }
+}
+
+fn states<const N: usize>(states: [(&str, &str); N]) -> BTreeMap<String, String> {
+    states.into_iter().map(|(key, state)| (key.to_owned(), state.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn the_outbox_is_listed_with_state_and_reason_and_nothing_of_the_user() {
+    let post = Post::new();
+    post.bench.ledger();
+    let (code, out, err) = post.bench.run(&["outbox", "list"]).await;
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", "eu-central-1_Example01 has nothing in its outbox\n"));
+
+    post.park("welcome-email", &format!("the address is refused: {}", "x".repeat(100))).await;
+    post.wait("s3-provisioning").await;
+    post.mail("admin-notice").await;
+    let busy = post.mail("user-events/user.confirmed").await;
+    post.lease(&busy).await;
+    let (code, table, err) = post.bench.run(&["outbox", "list"]).await;
+    assert_eq!((code, err.as_str()), (0, ""));
+    let row = |key: &str| table.lines().find(|line| line.contains(key)).unwrap_or_default();
+    assert!(table.starts_with("STATE (UTC)"), "{table}");
+    assert!(row("welcome-email").starts_with("parked since 2026-01-01 12:00"), "{table}");
+    assert!(row("welcome-email").ends_with("x…") && row("welcome-email").contains("the address is refused"), "{table}");
+    assert!(row("s3-provisioning").starts_with("waiting until 2026-01-01 13:00"), "{table}");
+    assert!(row("s3-provisioning").contains("7") && row("s3-provisioning").contains("the disk is full"), "{table}");
+    assert!(row("admin-notice").starts_with("due since 2026-01-01 12:00"), "{table}");
+    assert!(row("user-events").starts_with("in progress until 2026-01-01 12:02"), "{table}");
+    assert!(table.lines().skip(1).all(|line| line.contains(ANNA)) && !table.contains("example.com"), "{table}");
+
+    let (parked, waiting) = (("welcome-email", "parked"), ("s3-provisioning", "waiting"));
+    let (due, taken) = (("admin-notice", "due"), ("user-events/user.confirmed", "in progress"));
+    assert_eq!(post.list(&[]).await, states([parked, waiting, due, taken]));
+    assert_eq!(post.list(&["--parked"]).await, states([parked]));
+    assert_eq!(post.list(&["--waiting"]).await, states([waiting]));
+    assert_eq!(post.list(&["--due"]).await, states([due, taken]));
+    assert_eq!(post.list(&["--due", "--parked"]).await, states([parked, due, taken]));
+    assert_eq!(post.list(&["--rule", "user-events"]).await, states([taken]));
+    let (_, _, err) = post.bench.run(&["outbox", "list", "--rule", "win-back"]).await;
+    assert_eq!(err, "eu-central-1_Example01 has nothing of that kind in its outbox\n");
+}
+
+#[tokio::test]
+async fn what_a_delivery_is_filled_with_is_shown_only_when_asked_for() {
+    let post = Post::new();
+    post.park("welcome-email", "the address is refused").await;
+    let show = ["outbox", "show", "--sub", ANNA, "--key", "welcome-email"];
+    let (code, out, err) = post.bench.run(&show).await;
+    assert_eq!(code, 0, "{err}");
+    for told in [
+        "the mail welcome-email",
+        "parked since 2026-01-01 12:00 UTC",
+        "1 in vain",
+        "the address is refused",
+        "created at 2026-01-01 12:00 UTC or later",
+        &Keys::parse(KEY).unwrap().log_name(POOL, ANNA).unwrap(),
+    ] {
+        assert!(out.contains(told), "{told} is missing:\n{out}");
+    }
+    assert!(!out.contains("anna") && err.contains("--reveal"), "{out}{err}");
+    let (_, out, err) = post.bench.run(&[&show[..], &["--reveal"]].concat()).await;
+    assert!(out.contains("anna@example.com") && !out.contains('\u{1b}') && err.is_empty(), "{out}{err}");
+
+    let (_, out, _) = post.bench.run(&[&show[..], &["--json"]].concat()).await;
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&told["state"], &told["task"]), (&"parked".into(), &Value::Null));
+    let (_, out, _) = post.bench.run(&[&show[..], &["--json", "--reveal"]].concat()).await;
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["task"]["to"][0], "\"Anna\" <anna@example.com>");
+
+    let (code, out, err) = post.bench.run(&["outbox", "show", "--sub", ANNA, "--key", "win-back"]).await;
+    assert!((code, out.as_str()) == (1, "") && err.contains("has no such delivery"), "{err}");
+}
+
+#[tokio::test]
+async fn what_is_parked_is_tried_again_when_the_operator_says_so() {
+    let post = Post::new();
+    for key in ["welcome-email", "admin-notice", "user-events/a", "user-events/b"] {
+        post.park(key, "refused").await;
+    }
+    post.wait("s3-provisioning").await;
+    let (code, out, err) = post.bench.run(&["outbox", "redrive", "--all-parked", "--rule", "user-events"]).await;
+    assert_eq!((code, out.as_str()), (0, "2 of 2 are due now, and the next courier tries them\n"), "{err}");
+    let redriven = states([("user-events/a", "due"), ("user-events/b", "due")]);
+    assert_eq!(post.list(&["--due"]).await, redriven);
+    let (code, out, err) = post.bench.run(&["outbox", "redrive", "--all-parked"]).await;
+    assert_eq!((code, out.as_str()), (0, "2 of 2 are due now, and the next courier tries them\n"), "{err}");
+    assert_eq!(post.list(&["--parked"]).await, states([]));
+    assert_eq!(post.list(&["--waiting"]).await, states([("s3-provisioning", "waiting")]), "it was not parked");
+    let (code, out, err) = post.bench.run(&["outbox", "redrive", "--all-parked"]).await;
+    assert!((code, out.as_str()) == (0, "") && err.contains("nothing of that kind that is parked"), "{err}");
+
+    let one = ["outbox", "redrive", "--sub", ANNA, "--key", "s3-provisioning"];
+    assert_eq!(post.bench.run(&one).await.0, 0);
+    let all = post.bench.ledger().deliveries(POOL).await.unwrap();
+    let files = all.iter().find(|delivery| delivery.id.key == "s3-provisioning").unwrap();
+    assert_eq!((files.due, files.attempts, files.failing_since), (post.now, 0, None));
+    post.lease(&files.id).await;
+    let (code, _, err) = post.bench.run(&one).await;
+    assert!(code == 1 && err.contains("a courier works on it until 2026-01-01 12:02 UTC at the latest"), "{err}");
+    for wrong in
+        [&["redrive"][..], &["redrive", "--sub", ANNA], &["redrive", "--all-parked", "--sub", "x", "--key", "y"]]
+    {
+        assert_eq!(post.bench.run(&[&["outbox"], wrong].concat()).await.0, 1, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_given_up_only_by_who_says_so_twice() {
+    let post = Post::new();
+    post.park("welcome-email", "refused").await;
+    let drop = ["outbox", "drop", "--sub", ANNA, "--key", "welcome-email"];
+    let (code, _, err) = post.bench.run(&drop).await;
+    assert!(code == 1 && err.contains("gives up the mail welcome-email for good") && err.contains("--yes"), "{err}");
+    assert_eq!(post.list(&[]).await.len(), 1);
+    let busy = post.mail("admin-notice").await;
+    post.lease(&busy).await;
+    let (code, _, err) = post.bench.run(&["outbox", "drop", "--sub", ANNA, "--key", "admin-notice", "--yes"]).await;
+    assert!(code == 1 && err.contains("a courier works on it"), "{err}");
+    let (code, out, _) = post.bench.run(&[&drop[..], &["--yes"]].concat()).await;
+    assert_eq!((code, out.as_str()), (0, "the mail welcome-email is given up\n"));
+    assert_eq!(post.list(&[]).await, states([("admin-notice", "in progress")]));
+    assert_eq!(post.bench.run(&[&drop[..], &["--yes"]].concat()).await.0, 1, "it is gone");
 }

@@ -167,7 +167,7 @@ fn obstacle(reason: &CancellationReason) -> Result<Obstacle, Fault> {
 
 /// Whether the same call may well succeed in a moment. Codes of calls and of reasons: DynamoDB developer guide, "Error handling"
 /// and "TransactionCanceledException".
-fn is_busy(code: Option<&str>) -> bool {
+pub(super) fn is_busy(code: Option<&str>) -> bool {
     const BUSY: [&str; 8] = [
         "TransactionConflict",
         "TransactionConflictException",

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cognito_triggers::ledger::{CommitId, Delivery, Holding, Invitation, InvitationKey, Member, Owner, Switches};
+use cognito_triggers::ledger::{
+    CommitId, Delivery, Holding, Invitation, InvitationKey, LeaseId, Member, Owner, Switches,
+};
 use cognito_triggers::{Fault, FaultKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::keys::Key;
+use super::keys::{Key, PARKED_SHARD};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -36,11 +38,26 @@ pub(super) mod attribute {
     pub(in crate::dynamodb) const DUE: &str = "due";
     /// Which part of the index a delivery stands in.
     pub(in crate::dynamodb) const SHARD: &str = "shard";
+    /// Who works on a delivery, or worked on it last.
+    pub(in crate::dynamodb) const LEASE: &str = "lease";
+    /// How often a delivery was tried in vain.
+    pub(in crate::dynamodb) const ATTEMPTS: &str = "attempts";
+    /// When a try that counts failed for the first time, as a time.
+    pub(in crate::dynamodb) const FAILING: &str = "failing";
+    /// Why the last try failed.
+    pub(in crate::dynamodb) const FAULT: &str = "fault";
+    /// Since when a delivery is parked, as a time.
+    pub(in crate::dynamodb) const PARKED: &str = "parked";
+    /// The call that leased, settled or redrove a delivery last.
+    pub(in crate::dynamodb) const CALL: &str = "call";
     /// From when on DynamoDB may remove the item, in seconds since 1970.
     pub(in crate::dynamodb) const TTL: &str = "ttl";
 }
 
-use attribute::{COMMIT, DATA, DUE, HASH, NOTE, OWNER, SHARD, TTL, UNTIL, USES, VERSION};
+use attribute::{
+    ATTEMPTS, CALL, COMMIT, DATA, DUE, FAILING, FAULT, HASH, LEASE, NOTE, OWNER, PARKED, SHARD, TTL, UNTIL, USES,
+    VERSION,
+};
 
 /// How long a lapsed reservation stays before DynamoDB may remove it. Whether it has lapsed is always a condition, so this only
 /// has to be later than any clock could think the reservation alive.
@@ -143,17 +160,58 @@ pub(super) fn read_hash(item: &Item) -> Result<String, Fault> {
     find_text(item, HASH).map(str::to_owned).ok_or_else(|| unreadable("invitation", "it has no hash"))
 }
 
+/// What becomes of a delivery stands apart from what it is, so that the one is changed without reading the other. The data alone
+/// is the delivery as it was staged, `due` included: all that a reader of new items in the table's stream needs.
 pub(super) fn delivery(key: &Key, delivery: &Delivery, commit: &CommitId) -> Result<Item, Fault> {
+    let Delivery { lease, attempts, failing_since, fault, parked, .. } = delivery;
     let mut item = key.attributes();
-    item.insert(SHARD.into(), number(key.shard()));
+    item.insert(SHARD.into(), number(if parked.is_some() { PARKED_SHARD } else { key.shard() }));
     item.insert(DUE.into(), time(delivery.due));
+    item.insert(ATTEMPTS.into(), number(attempts));
+    let optional = [
+        (LEASE, lease.as_ref().map(|lease| text(lease.as_str()))),
+        (FAILING, failing_since.map(time)),
+        (FAULT, fault.as_ref().map(text)),
+        (PARKED, parked.map(time)),
+    ];
+    item.extend(optional.into_iter().filter_map(|(name, value)| Some((name.into(), value?))));
     item.insert(COMMIT.into(), text(commit.as_str()));
-    item.insert(DATA.into(), text(json(delivery)?));
+    item.insert(DATA.into(), text(json(&untried(delivery.clone()))?));
     Ok(item)
 }
 
 pub(super) fn read_delivery(item: &Item) -> Result<Delivery, Fault> {
-    parse("delivery", item)
+    let delivery: Delivery = parse("delivery", item)?;
+    let wrong = |what: &str| unreadable("delivery", &format!("`{what}` is not what was expected"));
+    let attempts = match item.get(ATTEMPTS) {
+        None => 0,
+        Some(attempts) => attempts.as_n().ok().and_then(|it| it.parse().ok()).ok_or_else(|| wrong(ATTEMPTS))?,
+    };
+    let time = |name| item.get(name).map(|value| read_time(value).ok_or_else(|| wrong(name))).transpose();
+    Ok(Delivery {
+        due: time(DUE)?.ok_or_else(|| wrong(DUE))?,
+        lease: find_text(item, LEASE).map(LeaseId::stored),
+        attempts,
+        failing_since: time(FAILING)?,
+        fault: find_text(item, FAULT).map(str::to_owned),
+        parked: time(PARKED)?,
+        ..delivery
+    })
+}
+
+/// The part of a delivery that stays as it is.
+fn untried(delivery: Delivery) -> Delivery {
+    Delivery { lease: None, attempts: 0, failing_since: None, fault: None, parked: None, ..delivery }
+}
+
+/// When a delivery is due, as the index knows it.
+pub(super) fn read_due(item: &Item) -> Option<Timestamp> {
+    read_time(item.get(DUE)?)
+}
+
+/// Whether this call was the last to change what becomes of a delivery.
+pub(super) fn is_of_call(item: &Item, call: &CommitId) -> bool {
+    find_text(item, CALL) == Some(call.as_str())
 }
 
 /// Whether this commit wrote the item last.
@@ -166,8 +224,12 @@ fn find_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 }
 
 fn read_time(value: &AttributeValue) -> Option<Timestamp> {
-    let digits = value.as_n().ok()?;
-    let (negative, digits) = digits.strip_prefix('-').map_or((false, digits.as_str()), |digits| (true, digits));
+    parse_time(value.as_n().ok()?)
+}
+
+/// A time from the digits of a number.
+pub(super) fn parse_time(digits: &str) -> Option<Timestamp> {
+    let (negative, digits) = digits.strip_prefix('-').map_or((false, digits), |digits| (true, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if fraction.len() > 9 {
         return None;

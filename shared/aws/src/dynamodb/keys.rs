@@ -60,6 +60,9 @@ impl Key {
 /// Into how many parts the index is split: one part alone takes a thousand writes a second.
 pub(super) const SHARDS: u8 = 16;
 
+/// The part of the index in which parked deliveries stand, so that they are never found among those that are due.
+pub(super) const PARKED_SHARD: u8 = SHARDS;
+
 /// The key under which all invitations of a pool stand, each with a sort key of its own: one query lists them.
 pub(super) fn invitations(pool: &str) -> String {
     format!("I#{}", part(pool))

@@ -9,7 +9,7 @@
 //! | item | `pk`, `sk` | attributes |
 //! |---|---|---|
 //! | member | `U#pool#sub`, `M` | `version`, `data` |
-//! | delivery | `U#pool#sub`, `D#key` | `shard`, `due`, `commit`, `data` |
+//! | delivery | `U#pool#sub`, `D#key` | `shard`, `due`, `attempts`, `lease`, `failing`, `fault`, `parked`, `call`, `commit`, `data` |
 //! | name | `N#pool#namespace#key`, `C` | `owner`, `until`, `note`, `commit`, `ttl` |
 //! | invitation | `I#pool`, `I#hash` | `version`, `uses`, `hash`, `commit`, `data` |
 //! | switches | `K#pool`, `K` | `data` |
@@ -18,6 +18,11 @@
 //! `data` is JSON. Times are seconds since 1970 with their fraction. `ttl` only cleans up, a day after a reservation has
 //! lapsed: that it has lapsed is a condition of every write. `commit` names the change that wrote the item last, which is how
 //! a repeated call whose answer was lost is recognised; a member keeps the commits of its last minute in its data.
+//!
+//! What a delivery is stands in its `data` and stays as it is. What becomes of it stands beside it: `due`, and as long as
+//! somebody works on it that is when the lease ends; who that is (`lease`, a random text); `attempts`; since when tries have
+//! failed (`failing`) and why (`fault`); since when it is `parked`; and the `call` that changed any of this last, by which it
+//! is recognised when its answer was lost. `shard` is 0 to 15 by the hash of the key, and 16 while the delivery is parked.
 //!
 //! # What it costs
 //!
@@ -29,11 +34,16 @@
 //!   partition key for that; DynamoDB splits a partition that gets hot.
 //! - Listing a pool's deliveries: the whole index, whatever the pool, and then the pool's own deliveries. The index lags behind
 //!   the table by some milliseconds.
+//! - Looking for what is due: 16 small queries of the index, side by side; one more for each shard in which there was not
+//!   enough. Each delivery that is found: one UpdateItem that leases it, if nobody was quicker, and one write more when it is
+//!   done (BatchWriteItem) or put off (UpdateItem). As `due` is a key of the index, each of these writes counts there too.
+//! - Counting what is left: 17 queries of the index, a call for each MB of keys (about 5,000 deliveries).
 //!
 //! # What a role needs
 //!
 //! On the table: `BatchGetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`, `BatchWriteItem`; for the
-//! operator also `Query` on the table and its index.
+//! operator also `Query` on the table and its index. For the courier: `UpdateItem` and `BatchWriteItem` on the table, `Query` on
+//! its index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,10 +54,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cognito_triggers::ledger::{
-    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, NameKey, Reading, Wants,
+    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, NameKey, Outbox, Reading,
+    Wants,
 };
 use cognito_triggers::services::Opening;
 use cognito_triggers::{Adapter, ConfigError, Environment, Fault};
+use futures_util::stream::StreamExt;
+use jiff::Timestamp;
 
 use crate::client::{self, Limits};
 use crate::error::fault;
@@ -55,12 +68,13 @@ use crate::error::fault;
 mod commit;
 mod items;
 mod keys;
+mod outbox;
 mod parts;
 mod patience;
 mod table;
 
 use items::Item;
-use keys::{Key, PK, SHARDS};
+use keys::{Key, PARKED_SHARD, PK};
 use patience::Patience;
 
 /// The ledger in a DynamoDB table: `dynamodb:<table>`, by name or ARN.
@@ -73,6 +87,19 @@ pub const LEDGER: Adapter<dyn Ledger> = Adapter {
             let ledger = DynamoLedger::open(&address, &environment, Limits::EVENT)?;
             ledger.warm_up().await;
             Ok(Arc::new(ledger) as Arc<dyn Ledger>)
+        })
+    },
+};
+
+/// The same table as the courier works with it. Nothing is called at the start: the courier has the time.
+pub const OUTBOX: Adapter<dyn Outbox> = Adapter {
+    scheme: LEDGER.scheme,
+    example: LEDGER.example,
+    embedded: false,
+    open: |Opening { address, environment }| {
+        Box::pin(async move {
+            let ledger = DynamoLedger::open(&address, &environment, Limits::COURIER)?;
+            Ok(Arc::new(ledger) as Arc<dyn Outbox>)
         })
     },
 };
@@ -90,6 +117,9 @@ const WARM_UP: Duration = Duration::from_millis(1_000);
 
 /// How many items one BatchGetItem takes.
 const GETS: usize = 100;
+
+/// How many calls are made side by side, where many are to be made.
+const AT_ONCE: usize = 8;
 
 /// How many items one BatchWriteItem takes.
 const WRITES: usize = 25;
@@ -266,15 +296,21 @@ impl LedgerAdmin for DynamoLedger {
 
     async fn deliveries(&self, pool: &str) -> Result<Vec<Delivery>, Fault> {
         let of_pool = keys::users(pool);
-        let mut keys = Vec::new();
-        for shard in 0..SHARDS {
-            let items = self.query(Some(table::INDEX), items::attribute::SHARD, items::number(shard)).await?;
-            keys.extend(items.iter().filter_map(Key::of).filter(|key| key.pk.starts_with(&of_pool)));
+        let of_shard = |shard| self.query(Some(table::INDEX), items::attribute::SHARD, items::number(shard));
+        let queries: Vec<_> = (0..=PARKED_SHARD).map(of_shard).collect();
+        let mut shards = futures_util::stream::iter(queries).buffer_unordered(AT_ONCE);
+        let mut keys = BTreeSet::new();
+        while let Some(items) = shards.next().await {
+            keys.extend(items?.iter().filter_map(Key::of).filter(|key| key.pk.starts_with(&of_pool)));
         }
         let items = self.items(keys).await?;
         let mut deliveries = items.values().map(items::read_delivery).collect::<Result<Vec<_>, _>>()?;
         deliveries.sort_by_key(|delivery| delivery.due);
         Ok(deliveries)
+    }
+
+    async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault> {
+        outbox::redrive(self, delivery, now).await
     }
 }
 

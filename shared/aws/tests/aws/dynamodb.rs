@@ -22,6 +22,8 @@ use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run, run_alone};
 
+mod outbox;
+
 const POOL: &str = "eu-central-1_Test";
 const NOW: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
@@ -35,6 +37,17 @@ async fn table(ministack: &Ministack) -> (String, DynamoLedger) {
     let ledger = DynamoLedger::open(&name, &environment(&ministack.endpoint()), Limits::TOOL).unwrap();
     ledger.create_table().await.unwrap();
     (name, ledger)
+}
+
+/// DynamoDB itself, to look at what is stored.
+fn client(ministack: &Ministack) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(ministack.endpoint())
+        .http_client(aws_smithy_http_client::Builder::new().build_http());
+    Client::from_conf(config.build())
 }
 
 /// A new table, reached through a proxy, and the proxy.
@@ -72,7 +85,7 @@ fn with_name(mut change: Change, key: &str, owner: &Owner, until: Option<Timesta
 fn with_delivery(mut change: Change, key: &str) -> Change {
     let id = DeliveryId { pool: POOL.into(), sub: "anna".into(), key: key.into() };
     let task = Task::UpdateAttributes { user_name: "anna".into(), attributes: BTreeMap::new() };
-    change.deliveries.push(Delivery { id, task, staged: NOW, due: after(30), attempts: 0 });
+    change.deliveries.push(Delivery { due: after(30), ..Delivery::new(id, task, NOW) });
     change
 }
 
@@ -410,13 +423,7 @@ fn the_table_is_as_documented() {
     run(async move {
         let (name, ledger) = table(&ministack).await;
         ledger.create_table().await.expect("making it again changes nothing");
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .endpoint_url(ministack.endpoint())
-            .http_client(aws_smithy_http_client::Builder::new().build_http());
-        let client = Client::from_conf(config.build());
+        let client = client(&ministack);
         let table = client.describe_table().table_name(&name).send().await.unwrap().table.unwrap();
         assert_eq!(table.billing_mode_summary.unwrap().billing_mode.unwrap().as_str(), "PAY_PER_REQUEST");
         let keys: Vec<_> = table.key_schema.unwrap().into_iter().map(|key| key.attribute_name).collect();

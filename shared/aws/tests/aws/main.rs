@@ -6,8 +6,11 @@
 
 mod cognito;
 mod dynamodb;
+mod eventbridge;
 mod ministack;
 mod proxy;
+mod s3;
+mod ses;
 
 use std::sync::{LazyLock, PoisonError, RwLock};
 

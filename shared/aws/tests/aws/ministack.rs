@@ -59,7 +59,7 @@ impl Ministack {
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", address.port().to_string())
             .env("IOT_MTLS_ENABLED", "0")
-            .env("SERVICES", "dynamodb,cognito-idp")
+            .env("SERVICES", "dynamodb,cognito-idp,ses,s3,events,sqs")
             .env("LOG_LEVEL", "WARNING")
             .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
             .stdin(Stdio::null())
@@ -82,14 +82,37 @@ impl Ministack {
     }
 
     fn is_ready(&self) -> bool {
-        let Ok(mut connection) = TcpStream::connect(self.address) else {
-            return false;
-        };
-        let request = "GET /_ministack/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        self.get("/_ministack/health").is_some_and(|answer| answer.contains("\"dynamodb\""))
+    }
+
+    /// What a path answers that no service has: what ministack knows of its own.
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
+        self.ask(&format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n"))
+    }
+
+    /// Puts what has only a name: a bucket.
+    pub(crate) fn put(&self, path: &str) {
+        self.ask(&format!("PUT {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")).unwrap();
+    }
+
+    /// Calls an operation of a service we have no client for.
+    pub(crate) fn query(&self, service: &str, form: &str) -> Option<String> {
+        let credential = format!("AWS4-HMAC-SHA256 Credential=test/20300101/eu-central-1/{service}/aws4_request");
+        self.ask(&format!(
+            "POST / HTTP/1.0\r\nhost: localhost\r\nauthorization: {credential}, SignedHeaders=host, Signature=0\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        ))
+    }
+
+    fn ask(&self, request: &str) -> Option<String> {
+        let mut connection = TcpStream::connect(self.address).ok()?;
+        connection.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
-        connection.write_all(request.as_bytes()).is_ok()
-            && connection.read_to_string(&mut answer).is_ok()
-            && answer.contains("\"dynamodb\"")
+        connection.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        assert!(head.contains(" 200"), "{request}: {answer}");
+        Some(body.to_owned())
     }
 }
 

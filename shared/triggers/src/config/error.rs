@@ -53,7 +53,7 @@ impl ConfigError {
 
     /// The same with its file and line, counted from 1.
     #[must_use]
-    pub(crate) fn placed(mut self, file: &str, line: usize) -> Self {
+    pub fn placed(mut self, file: &str, line: usize) -> Self {
         self.place.get_or_insert_with(|| (file.to_owned(), line));
         self
     }

@@ -317,8 +317,10 @@ impl Configuration {
         None
     }
 
-    /// Says where the address of a service came from.
-    pub(super) fn service_error(&self, key: &str, error: ConfigError, environment: &Environment) -> ConfigError {
+    /// The same error with the place the address of a service came from: a variable, or a line of the file. `key` is the
+    /// service's name under `[services]`; so the path of the error begins.
+    #[must_use]
+    pub fn service_error(&self, key: &str, error: ConfigError, environment: &Environment) -> ConfigError {
         let variable = SERVICES.iter().find(|service| service.key == key).map(|service| service.variable);
         match (variable.filter(|variable| environment.find(variable).is_some()), self.service(key)) {
             (Some(variable), _) => error.at(variable),

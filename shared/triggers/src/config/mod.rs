@@ -49,7 +49,15 @@ pub const KNOWN_SECTIONS: &[&str] = &[
 
 /// Those of [`KNOWN_SECTIONS`] whose rules are written. The names of the others are taken, so that files can be written for the
 /// time to come; until then they have no effect, which is said at every start.
-pub(crate) const WRITTEN_SECTIONS: &[&str] = &["access-code", "domain-allow-list", "unique-nickname"];
+pub(crate) const WRITTEN_SECTIONS: &[&str] = &[
+    "access-code",
+    "admin-notice",
+    "domain-allow-list",
+    "s3-provisioning",
+    "unique-nickname",
+    "user-events",
+    "welcome-email",
+];
 
 /// A rule's settings, which are the rule itself.
 ///

@@ -77,6 +77,7 @@ impl Templates for World {
         mail: &Mail,
         entries: &[Map<String, Value>],
         sender: &Sender,
+        _: Timestamp,
     ) -> Result<Message, Fault> {
         Ok(Message {
             from: sender.from.address().to_owned(),

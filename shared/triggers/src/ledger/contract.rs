@@ -10,7 +10,9 @@
 //! ```
 //!
 //! Every clause works in a pool of its own with a random name, so a table that is shared or not empty serves as well as a
-//! fresh one. The times lie in the year 2100, where no clean-up by the real clock reaches.
+//! fresh one. The times lie in the year 2100, where no clean-up by the real clock reaches. What is due is asked of all pools:
+//! the clauses about that take place in 1900, when nothing else was due, and put away what they staged. Only one suite at a
+//! time can therefore work on a table, and no real courier may.
 
 // This module is a test that adapters of other crates call: it fails by panicking, and says where.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -27,8 +29,15 @@ use serde_json::json;
 
 use super::{
     Change, CommitId, Committed, Delivery, DeliveryId, HeldName, Holding, Invitation, InvitationChange, InvitationKey,
-    LedgerAdmin, Member, MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
+    LedgerAdmin, Member, MemberChange, Moved, NameChange, NameKey, Outbox, Owner, Reading, Switches, Task, Wants,
 };
+
+mod outbox;
+
+/// Everything a store is asked for: by functions, by operators and by couriers.
+pub trait Store: LedgerAdmin + Outbox {}
+
+impl<T: LedgerAdmin + Outbox> Store for T {}
 
 /// The suite, set up for one store.
 #[derive(Clone)]
@@ -36,7 +45,7 @@ pub struct Contract(Arc<Setup>);
 
 #[derive(Clone)]
 struct Setup {
-    clients: Vec<Arc<dyn LedgerAdmin>>,
+    clients: Vec<Arc<dyn Store>>,
     rounds: u32,
     spawn: Spawn,
 }
@@ -48,7 +57,7 @@ impl Contract {
     /// For a store with one client, tasks interleaved on one thread; as many rounds as the environment variable
     /// `CONTRACT_ROUNDS` says, else one.
     #[must_use]
-    pub fn of(ledger: Arc<dyn LedgerAdmin>) -> Self {
+    pub fn of(ledger: Arc<dyn Store>) -> Self {
         #[allow(clippy::disallowed_methods, reason = "a test's own setting, so that every adapter hears it")]
         let rounds =
             std::env::var("CONTRACT_ROUNDS").map_or(1, |rounds| rounds.parse().expect("CONTRACT_ROUNDS is no number"));
@@ -58,7 +67,7 @@ impl Contract {
     /// With one more client of the same store. What happens at once is spread over all of them, and what one wrote is read
     /// by another.
     #[must_use]
-    pub fn client(self, ledger: Arc<dyn LedgerAdmin>) -> Self {
+    pub fn client(self, ledger: Arc<dyn Store>) -> Self {
         self.with(|setup| setup.clients.push(ledger))
     }
 
@@ -94,12 +103,14 @@ impl Contract {
     /// As [`holds`](Self::holds), and if there is no such clause.
     pub async fn only(&self, part: &str) {
         let (mut tried, mut broken, mut report) = (0, 0, String::new());
-        for clause in CLAUSES.iter().filter(|clause| clause.name.contains(part)) {
+        for clause in CLAUSES.iter().chain(outbox::CLAUSES).filter(|clause| clause.name.contains(part)) {
             tried += 1;
             let rounds = if clause.repeats { self.0.rounds } else { 1 };
             for round in 1..=rounds {
-                let tried = (clause.run)(Case::new(Arc::clone(&self.0)));
-                if let Err(payload) = AssertUnwindSafe(tried).catch_unwind().await {
+                let case = Case::new(Arc::clone(&self.0));
+                let tried = AssertUnwindSafe((clause.run)(case.clone())).catch_unwind().await;
+                case.put_away().await;
+                if let Err(payload) = tried {
                     let text = payload.downcast_ref::<String>().map(String::as_str);
                     let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
                     let _ = write!(report, "\n\n{} (round {round} of {rounds}): {text}", clause.name);
@@ -127,12 +138,14 @@ struct Clause {
 
 macro_rules! clauses {
     (once: $($once:ident)*; rounds: $($round:ident)*;) => {
-        const CLAUSES: &[Clause] = &[
+        pub(in crate::ledger::contract) const CLAUSES: &[Clause] = &[
             $(Clause { name: stringify!($once), repeats: false, run: |case| Box::pin($once(case)) },)*
             $(Clause { name: stringify!($round), repeats: true, run: |case| Box::pin($round(case)) },)*
         ];
     };
 }
+
+use clauses;
 
 clauses! {
     once:
@@ -213,7 +226,7 @@ impl Case {
     }
 
     /// The clients in turn, so that one reads what another wrote.
-    fn ledger(&self) -> Arc<dyn LedgerAdmin> {
+    fn ledger(&self) -> Arc<dyn Store> {
         let mut turn = self.turn.lock().unwrap();
         *turn += 1;
         Arc::clone(&self.setup.clients[*turn % self.setup.clients.len()])
@@ -288,6 +301,14 @@ impl Case {
 
     async fn deliveries(&self) -> Vec<Delivery> {
         self.ledger().deliveries(&self.pool).await.expect("the deliveries could not be listed")
+    }
+
+    /// Leaves no delivery behind, for other clauses to stumble over. A store that cannot do this much breaks a clause anyway.
+    async fn put_away(&self) {
+        if let Ok(left) = self.ledger().deliveries(&self.pool).await {
+            let ids: Vec<_> = left.into_iter().map(|delivery| delivery.id).collect();
+            self.ledger().acknowledge(&ids).await.ok();
+        }
     }
 
     /// Tasks that run at once, each with a client of its own, and what became of each.
@@ -1223,7 +1244,7 @@ async fn the_same_commit_at_once_is_done_once(case: Case) {
 mod tests {
     use super::*;
     use crate::Fault;
-    use crate::ledger::{Ledger, MemoryLedger};
+    use crate::ledger::{Backlog, Fate, Lease, LeaseId, Ledger, MemoryLedger};
     use async_trait::async_trait;
 
     /// What a careless adapter does wrong.
@@ -1236,6 +1257,17 @@ mod tests {
         HidesTheMember,
         LosesNotes,
         TakesTooMuch,
+        StoresAnew,
+        LeasesTwice,
+        LeasesEarly,
+        LeasesTooMuch,
+        LeasesSome,
+        LeasesParked,
+        LosesConditions,
+        SettlesForAnybody,
+        ForgetsFailures,
+        RedrivesWhatIsWorkedOn,
+        CountsWhatIsWorkedOn,
     }
 
     struct Careless(MemoryLedger, Flaw);
@@ -1310,7 +1342,11 @@ mod tests {
                     self.0.commit(&second).await?;
                     return Ok(done);
                 }
-                Flaw::KeepsDeliveries | Flaw::HidesTheMember | Flaw::LosesNotes => {}
+                Flaw::StoresAnew => {
+                    let ids: Vec<_> = change.deliveries.iter().map(|delivery| delivery.id.clone()).collect();
+                    self.0.acknowledge(&ids).await?;
+                }
+                _ => {}
             }
             let mut committed = self.0.commit(&change).await?;
             if let (Flaw::HidesTheMember, Committed::Moved(moved)) = (self.1, &mut committed) {
@@ -1339,7 +1375,85 @@ mod tests {
         }
 
         async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault> {
+            if self.1 == Flaw::RedrivesWhatIsWorkedOn {
+                self.free(delivery, now).await?;
+            }
             self.0.redrive(delivery, now).await
+        }
+    }
+
+    #[async_trait]
+    impl Outbox for Careless {
+        async fn lease_due(&self, lease: &Lease, most: usize) -> Result<Vec<Delivery>, Fault> {
+            let most = match self.1 {
+                Flaw::LeasesTooMuch => most + 1,
+                Flaw::LeasesSome => most.min(100_usize.saturating_sub(self.0.backlog(lease.now).await?.due)),
+                _ => most,
+            };
+            let leased = self.0.lease_due(&self.early(lease), most).await?;
+            if self.1 == Flaw::LeasesTwice {
+                // What was found is given to everybody who asks before the first has noted it.
+                for delivery in &leased {
+                    self.free(&delivery.id, lease.now).await?;
+                }
+                yield_once().await;
+                let ids: Vec<_> = leased.iter().map(|delivery| delivery.id.clone()).collect();
+                self.0.lease(&ids, lease).await?;
+            }
+            Ok(leased)
+        }
+
+        async fn lease(&self, deliveries: &[DeliveryId], lease: &Lease) -> Result<Vec<Delivery>, Fault> {
+            if self.1 == Flaw::LeasesParked {
+                for id in deliveries {
+                    let stored = self.0.deliveries(&id.pool).await?;
+                    if stored.iter().any(|delivery| delivery.id == *id && delivery.parked.is_some()) {
+                        self.0.redrive(id, lease.now).await?;
+                    }
+                }
+            }
+            let mut leased = self.0.lease(deliveries, &self.early(lease)).await?;
+            if self.1 == Flaw::LosesConditions {
+                leased.iter_mut().for_each(|delivery| delivery.only_if = None);
+            }
+            Ok(leased)
+        }
+
+        async fn settle(&self, delivery: &DeliveryId, lease: &LeaseId, fate: &Fate) -> Result<bool, Fault> {
+            let stored = self.0.deliveries(&delivery.pool).await?;
+            let stored = stored.iter().find(|stored| stored.id == *delivery).and_then(|stored| stored.lease.clone());
+            match (self.1, fate.clone(), stored) {
+                (Flaw::SettlesForAnybody, fate, Some(holder)) => self.0.settle(delivery, &holder, &fate).await,
+                (Flaw::ForgetsFailures, Fate::Later { due, attempts, fault, .. }, _) => {
+                    let fate = Fate::Later { due, attempts, failing_since: None, fault };
+                    self.0.settle(delivery, lease, &fate).await
+                }
+                (_, fate, _) => self.0.settle(delivery, lease, &fate).await,
+            }
+        }
+
+        async fn backlog(&self, now: Timestamp) -> Result<Backlog, Fault> {
+            let ahead = if self.1 == Flaw::CountsWhatIsWorkedOn { 60 } else { 0 };
+            self.0.backlog(now + SignedDuration::from_secs(ahead)).await
+        }
+    }
+
+    impl Careless {
+        fn early(&self, lease: &Lease) -> Lease {
+            let ahead = if self.1 == Flaw::LeasesEarly { 1 } else { 0 };
+            Lease { now: lease.now + SignedDuration::from_millis(ahead), ..lease.clone() }
+        }
+
+        /// Takes a delivery away from whoever works on it.
+        async fn free(&self, id: &DeliveryId, due: Timestamp) -> Result<(), Fault> {
+            let stored = self.0.deliveries(&id.pool).await?;
+            let Some(stored) = stored.into_iter().find(|stored| stored.id == *id) else { return Ok(()) };
+            let Delivery { attempts, failing_since, fault, .. } = stored;
+            let fate = Fate::Later { due, attempts, failing_since, fault: fault.unwrap_or_default() };
+            if let Some(holder) = stored.lease {
+                self.0.settle(id, &holder, &fate).await?;
+            }
+            Ok(())
         }
     }
 
@@ -1377,6 +1491,19 @@ mod tests {
             (Flaw::HidesTheMember, "a_stale_member_stops_everything"),
             (Flaw::LosesNotes, "a_free_name_is_held"),
             (Flaw::TakesTooMuch, "a_change_of_more_is_refused"),
+            (Flaw::StoresAnew, "a_leased_delivery_is_not_stored_anew"),
+            (Flaw::StoresAnew, "a_parked_delivery_is_not_stored_anew"),
+            (Flaw::LeasesTwice, "a_due_delivery_is_leased_once"),
+            (Flaw::LeasesEarly, "what_is_due_later_is_not_leased"),
+            (Flaw::LeasesTooMuch, "no_more_are_leased_than_asked_for"),
+            (Flaw::LeasesSome, "three_hundred_are_all_leased"),
+            (Flaw::LeasesParked, "a_parked_delivery_is_never_leased"),
+            (Flaw::LosesConditions, "every_kind_of_delivery_is_leased_as_it_was_stored"),
+            (Flaw::SettlesForAnybody, "an_old_lease_settles_nothing"),
+            (Flaw::ForgetsFailures, "a_delivery_is_put_off"),
+            (Flaw::RedrivesWhatIsWorkedOn, "what_is_worked_on_is_not_redriven"),
+            (Flaw::CountsWhatIsWorkedOn, "what_is_left_is_counted"),
+            (Flaw::KeepsDeliveries, "what_is_leased_or_parked_can_be_acknowledged"),
         ] {
             let text = complaint(flaw, clause);
             assert!(

@@ -81,6 +81,17 @@ impl Delivery {
         self.lease.is_some() && self.due > now
     }
 
+    /// Where it stands at this time.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        match self.parked {
+            Some(since) => Standing::Parked { since },
+            None if self.due <= now => Standing::Due,
+            None if self.lease.is_some() => Standing::InProgress { until: self.due },
+            None => Standing::Waiting { until: self.due },
+        }
+    }
+
     /// What it is once an operator wants it tried anew.
     #[must_use]
     pub fn redriven(self, now: Timestamp) -> Self {
@@ -88,8 +99,43 @@ impl Delivery {
     }
 }
 
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is to be tried, and nobody works on it.
+    Due,
+    /// It is to be tried later.
+    Waiting {
+        /// When.
+        until: Timestamp,
+    },
+    /// Somebody works on it.
+    InProgress {
+        /// When it is due again if that comes to nothing.
+        until: Timestamp,
+    },
+    /// Nobody tries it any more until an operator says so.
+    Parked {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl Standing {
+    /// Its name in lists.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Waiting { .. } => "waiting",
+            Self::InProgress { .. } => "in progress",
+            Self::Parked { .. } => "parked",
+        }
+    }
+}
+
 /// What must hold when a delivery is carried out. Asked then, because asking in the sign-in would cost a call of the directory.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[non_exhaustive]
 pub enum Condition {
@@ -131,6 +177,22 @@ impl Task {
             Self::Mail(_) => "mail",
             Self::Files(_) => "files",
             Self::Publish(_) => "publish",
+        }
+    }
+
+    /// What is to be done, for an operator; nothing of the user.
+    #[must_use]
+    pub fn gist(&self) -> String {
+        match self {
+            Self::UpdateAttributes { attributes, .. } => {
+                let names: Vec<_> = attributes.keys().map(String::as_str).collect();
+                format!("set {}", names.join(", "))
+            }
+            Self::Mail(Mail { template, digest: Some(_), .. }) => format!("an entry of the mail {template}"),
+            Self::Mail(Mail { template, .. }) => format!("the mail {template}"),
+            Self::Files(Files { from: FileSource::Folder(folder), .. }) => format!("the files of {folder}"),
+            Self::Files(Files { from: FileSource::Prefix(prefix), .. }) => format!("copies of {prefix}"),
+            Self::Publish(event) => format!("the event {}", event.name),
         }
     }
 }
@@ -198,6 +260,14 @@ pub struct UserEvent {
     pub detail: Map<String, Value>,
 }
 
+impl fmt::Debug for Condition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreatedSince { since, .. } => formatter.debug_tuple("CreatedSince").field(since).finish(),
+        }
+    }
+}
+
 impl fmt::Debug for Task {
     /// What is to be done and nothing of the user.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,5 +297,61 @@ impl fmt::Debug for Files {
 impl fmt::Debug for UserEvent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("UserEvent").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_767_268_800, 0);
+
+    fn delivery(task: Value) -> Delivery {
+        let id = DeliveryId { pool: "p".into(), sub: "anna".into(), key: "welcome-email".into() };
+        Delivery::new(id, serde_json::from_value(task).unwrap(), NOW)
+    }
+
+    #[test]
+    fn a_delivery_stands_where_due_lease_and_parking_put_it() {
+        let (later, lease) = (NOW + SignedDuration::from_mins(1), Some(LeaseId::stored("l")));
+        let fresh = delivery(json!({ "kind": "mail", "template": "t", "to": [] }));
+        let waiting = Delivery { due: later, ..fresh.clone() };
+        let taken = Delivery { lease, ..waiting.clone() };
+        let parked = Delivery { parked: Some(NOW), ..taken.clone() };
+        assert_eq!(fresh.standing(NOW), Standing::Due);
+        assert_eq!(waiting.standing(NOW), Standing::Waiting { until: later });
+        assert_eq!(taken.standing(NOW), Standing::InProgress { until: later });
+        assert_eq!(taken.standing(later), Standing::Due, "the lease has ended");
+        assert_eq!(parked.standing(later), Standing::Parked { since: NOW });
+    }
+
+    #[test]
+    fn the_gist_and_the_debug_output_tell_nothing_of_the_user() {
+        let mail =
+            json!({ "kind": "mail", "template": "t", "to": ["anna@example.com"], "context": { "name": "Anna" } });
+        let mut entry = mail.clone();
+        entry["digest"] = "2026-01-01".into();
+        let files =
+            |from: Value| json!({ "kind": "files", "from": from, "to": "users/anna/", "context": { "name": "Anna" } });
+        let event =
+            json!({ "kind": "publish", "id": "1", "name": "user.confirmed", "time": NOW, "detail": { "a": "Anna" } });
+        let attributes =
+            json!({ "kind": "update-attributes", "user-name": "anna", "attributes": { "nickname": "Anna" } });
+        for (task, gist) in [
+            (mail, "the mail t"),
+            (entry, "an entry of the mail t"),
+            (files(json!({ "folder": "provision" })), "the files of provision"),
+            (files(json!({ "prefix": "templates/" })), "copies of templates/"),
+            (event, "the event user.confirmed"),
+            (attributes, "set nickname"),
+        ] {
+            let task = delivery(task).task;
+            assert_eq!(task.gist(), gist);
+            let debug = format!("{task:?}").to_lowercase();
+            assert!(!debug.contains("anna"), "{debug}");
+        }
     }
 }

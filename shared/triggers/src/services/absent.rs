@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
@@ -104,7 +105,14 @@ impl Publisher for Absent {
 }
 
 impl Templates for Absent {
-    fn mail(&self, _: &DeliveryId, _: &Mail, _: &[Map<String, Value>], _: &Sender) -> Result<Message, Fault> {
+    fn mail(
+        &self,
+        _: &DeliveryId,
+        _: &Mail,
+        _: &[Map<String, Value>],
+        _: &Sender,
+        _: Timestamp,
+    ) -> Result<Message, Fault> {
         Err(self.missing())
     }
 

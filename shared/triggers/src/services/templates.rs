@@ -1,5 +1,6 @@
 //! What mails and files are made from.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::Fault;
@@ -11,7 +12,7 @@ use crate::services::{Message, Object, Sender};
 ///
 /// Each is read when it is first used, and refused as a whole if any of its files is wrong.
 pub trait Templates: Send + Sync + 'static {
-    /// Writes a mail. `entries` are the contexts of all mails it stands for: one, unless it is a digest.
+    /// Writes a mail, dated `now`. `entries` are the contexts of all mails it stands for: one, unless it is a digest.
     ///
     /// # Errors
     ///
@@ -22,6 +23,7 @@ pub trait Templates: Send + Sync + 'static {
         mail: &Mail,
         entries: &[Map<String, Value>],
         sender: &Sender,
+        now: Timestamp,
     ) -> Result<Message, Fault>;
 
     /// The files of a folder with what they are filled with: name below the folder, and content.

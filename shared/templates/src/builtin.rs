@@ -1,0 +1,34 @@
+//! The templates that are built in.
+
+/// The files of one template in all its languages.
+macro_rules! template {
+    ($name:literal: $($locale:literal)*; $($part:literal)*) => {
+        ($name, &[
+            ("_layout.html", include_str!("builtin/layout.html")),
+            $((concat!("_", $part), include_str!(concat!("builtin/", $name, "/", $part))),)*
+            $(
+                (concat!($locale, ".subject"), include_str!(concat!("builtin/", $name, "/", $locale, ".subject"))),
+                (concat!($locale, ".html"), include_str!(concat!("builtin/", $name, "/", $locale, ".html"))),
+                (concat!($locale, ".txt"), include_str!(concat!("builtin/", $name, "/", $locale, ".txt"))),
+            )*
+        ])
+    };
+}
+
+type Files = &'static [(&'static str, &'static str)];
+
+const TEMPLATES: [(&str, Files); 2] = [
+    template!("welcome-email": "en" "de" "fr" "es";),
+    template!("admin-notice": "en" "de" "fr" "es"; "entries.html" "entries.txt"),
+];
+
+/// The files of a template that is built in.
+pub(crate) fn find(name: &str) -> Option<Vec<(String, String)>> {
+    let (_, files) = TEMPLATES.iter().find(|(known, _)| *known == name)?;
+    Some(files.iter().map(|(file, source)| ((*file).to_owned(), (*source).to_owned())).collect())
+}
+
+/// Their names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TEMPLATES.iter().map(|(name, _)| *name)
+}

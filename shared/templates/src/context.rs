@@ -1,0 +1,172 @@
+//! What templates are filled with.
+//!
+//! A user who lacks an attribute must not make a mail fail, and a template with a misspelt one must. So every attribute a user
+//! can have is defined, empty if need be, and nothing else is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, Serde};
+use serde_json::{Map, Value as Json};
+
+pub(crate) use minijinja::Value;
+
+use crate::text;
+
+/// The standard attributes of a user pool (OpenID Connect Core, section 5.1; Cognito developer guide, "User pool attributes"),
+/// in the order of the alphabet.
+const STANDARD: [&str; 20] = [
+    "address",
+    "birthdate",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "sub",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
+/// What a custom attribute begins with.
+const CUSTOM: &str = "custom:";
+/// The longest name a user is called by.
+const LONGEST_NAME: usize = 60;
+/// What is defined beside the user.
+const OTHERS: [&str; 9] = ["client", "count", "dir", "entries", "locale", "name", "pool", "sender", "user"];
+
+/// The values of one context: `user` as an object, what to call the user as `name`, the user's `sub`, and the rule's own.
+pub(crate) fn of(context: &Map<String, Json>) -> BTreeMap<String, Value> {
+    let user = User::of(context.get("user"));
+    let mut values = BTreeMap::new();
+    values.insert("name".to_owned(), Value::from(user.called()));
+    values.insert("sub".to_owned(), Value::from(user.text("sub")));
+    for (name, value) in context {
+        let value = match value {
+            // What is chosen by a user is one line, wherever it comes from.
+            Json::String(text) => Value::from(text::one_line(text)),
+            other => Value::from(Serde(other)),
+        };
+        values.insert(name.clone(), value);
+    }
+    values.insert("user".to_owned(), Value::from_object(user));
+    values
+}
+
+/// What was probably meant by the last name of this expression.
+pub(crate) fn meant(expression: &str) -> Option<String> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let (before, name) = expression.rsplit_once('.').unwrap_or(("", expression));
+    if name.is_empty() || !name.chars().all(is_name) {
+        return None;
+    }
+    let likeness = |known: &&str| strsim::jaro_winkler(name, known);
+    let nearest = |known: &[&'static str]| {
+        let best = known.iter().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+        (likeness(&best) > 0.82 && best != name).then_some(best)
+    };
+    match before.rsplit('.').next() {
+        Some("user") => nearest(&STANDARD).map(|best| format!("{before}.{best}")),
+        // An attribute that was written without its user.
+        Some("") if STANDARD.contains(&name) => Some(format!("user.{name}")),
+        Some("") => nearest(&OTHERS).map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Whether a user can have this attribute.
+pub(crate) fn is_attribute(name: &str) -> bool {
+    name == "custom" || name.starts_with(CUSTOM) || STANDARD.contains(&name)
+}
+
+/// A user's attributes by name.
+#[derive(Debug)]
+struct User(BTreeMap<String, String>);
+
+impl User {
+    fn of(attributes: Option<&Json>) -> Self {
+        let attributes = attributes.and_then(Json::as_object).into_iter().flatten();
+        let text = |value: &Json| match value {
+            Json::Null => String::new(),
+            Json::String(text) => text::one_line(text),
+            other => text::one_line(&other.to_string()),
+        };
+        Self(attributes.map(|(name, value)| (name.clone(), text(value))).collect())
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    fn value(&self, name: &str) -> Value {
+        match self.text(name) {
+            // Cognito's attributes are text, and the text `false` would be taken for true.
+            text if name.ends_with("_verified") && text.eq_ignore_ascii_case("true") => Value::from(true),
+            text if name.ends_with("_verified") && text.eq_ignore_ascii_case("false") => Value::from(false),
+            text => Value::from(text),
+        }
+    }
+
+    /// What to call the user. A greeting is read by somebody who trusts the sender, so what looks like more than a name is
+    /// none: whoever fills in a form could have it say something else to somebody else.
+    fn called(&self) -> &str {
+        ["given_name", "name", "nickname", "preferred_username"]
+            .into_iter()
+            .map(|name| self.text(name).trim())
+            .find(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME && !looks_like_a_link(name))
+            .unwrap_or_default()
+    }
+}
+
+/// Whether a mail program might make a link of it.
+fn looks_like_a_link(text: &str) -> bool {
+    let is_inner_dot = |(at, _): (usize, &str)| {
+        let (before, after) = text.split_at_checked(at).unwrap_or_default();
+        let letters = after.chars().skip(1).take_while(|character| character.is_alphabetic()).count();
+        before.ends_with(char::is_alphanumeric) && letters > 1
+    };
+    text.contains(['/', '\\', '@', ':', '<', '>']) || text.match_indices('.').any(is_inner_dot)
+}
+
+impl Object for User {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if key == "custom" {
+            return Some(Value::from_object(Custom(Arc::clone(self))));
+        }
+        is_attribute(key).then(|| self.value(key))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.0.keys().filter(|name| is_attribute(name) && *name != "custom");
+        Enumerator::Values(names.map(|name| Value::from(name.as_str())).collect())
+    }
+}
+
+/// A user's custom attributes by name, without `custom:`.
+#[derive(Debug)]
+struct Custom(Arc<User>);
+
+impl Object for Custom {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(self.0.value(&format!("{CUSTOM}{}", key.as_str()?)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.0.0.keys().filter_map(|name| name.strip_prefix(CUSTOM));
+        Enumerator::Values(names.map(Value::from).collect())
+    }
+}

@@ -1,1 +1,0 @@
-//! The suites every adapter of a service has to pass.
