@@ -154,19 +154,22 @@ fn is_own(failure: &Failure) -> bool {
 
 /// A line for each sort of failure with how often it happened; the commonest first, and not more than there is use for.
 fn log_failures(failures: &[Failure], personal: &str) {
-    let mut sorts: BTreeMap<_, usize> = BTreeMap::new();
+    let mut sorts: BTreeMap<_, (String, usize)> = BTreeMap::new();
     for failure in failures {
         let Failure { rule, kind, outlook, fault, fate } = failure;
-        let fault = scrub(fault, personal.as_bytes());
-        *sorts.entry((rule.as_deref(), kind.as_str(), outlook.as_str(), fault, *fate)).or_default() += 1;
+        let fault = scrub(fault, personal.as_bytes()).to_string();
+        // What AWS refuses bears the id of its request: the one of the first is enough to ask AWS about.
+        let sort = fault.split(" (request ").next().unwrap_or_default().to_owned();
+        let sort = (rule.as_deref(), kind.as_str(), outlook.as_str(), sort, *fate);
+        sorts.entry(sort).or_insert((fault, 0)).1 += 1;
     }
     let mut sorts: Vec<_> = sorts.into_iter().collect();
-    sorts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    for ((rule, kind, outlook, fault, fate), times) in sorts.iter().take(MOST_LINES) {
+    sorts.sort_by_key(|(_, (_, times))| std::cmp::Reverse(*times));
+    for ((rule, kind, outlook, _, fate), (fault, times)) in sorts.iter().take(MOST_LINES) {
         let what = if rule.is_some() { "a delivery failed" } else { "the courier failed" };
         tracing::warn!(target: "round", rule, fault_kind = kind, outlook, fault, fate, times, "{what}");
     }
-    let rest: usize = sorts.iter().skip(MOST_LINES).map(|(_, times)| times).sum();
+    let rest: usize = sorts.iter().skip(MOST_LINES).map(|(_, (_, times))| times).sum();
     if rest > 0 {
         tracing::warn!(target: "round", sorts = sorts.len().saturating_sub(MOST_LINES), times = rest, "further failures");
     }

@@ -107,6 +107,12 @@ impl Templates for Library {
 
     fn check(&self, used: &TemplateUse) -> Vec<ConfigError> {
         let errors = match used {
+            // What is built in was tried when it was built; a start must not pay for that.
+            TemplateUse::Mail { template, .. }
+                if builtin::find(template).is_some() && !self.folder.join(template).exists() =>
+            {
+                Vec::new()
+            }
             TemplateUse::Mail { template, samples } => {
                 self.mails.checked(template, || self.template(template, samples), |it| it.prove(samples))
             }

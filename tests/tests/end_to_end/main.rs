@@ -16,7 +16,7 @@ mod lossless;
 mod ministack;
 mod never_lost;
 #[path = "../../../shared/aws/tests/aws/proxy.rs"]
-#[expect(dead_code, reason = "not all of it is needed here")]
+#[allow(dead_code, reason = "not all of it is needed here")]
 mod proxy;
 mod races;
 mod rules;

@@ -90,9 +90,13 @@ impl Ministack {
         self.ask(&format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n"))
     }
 
-    /// Puts what has only a name: a bucket.
-    pub(crate) fn put(&self, path: &str) {
-        self.ask(&format!("PUT {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")).unwrap();
+    /// Makes a bucket.
+    pub(crate) fn make_bucket(&self, name: &str) {
+        let body = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                    <LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";
+        let length = body.len();
+        let head = format!("PUT /{name} HTTP/1.0\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+        self.ask(&format!("{head}{body}")).unwrap();
     }
 
     /// Calls an operation of a service we have no client for.
