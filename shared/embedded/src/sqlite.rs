@@ -185,14 +185,41 @@ impl Outbox for SqliteLedger {
         let lease = lease.clone();
         self.0
             .write(move |file| {
-                let select = "SELECT data FROM deliveries WHERE due <= ?1 ORDER BY due LIMIT ?2";
+                let select = "SELECT rowid, data FROM deliveries WHERE due <= ?1 ORDER BY due LIMIT ?2";
                 let mut select = file.prepare_cached(select)?;
                 let most = i64::try_from(most).unwrap_or(i64::MAX);
-                let rows = select.query_map((lease.now.as_millisecond(), most), |row| row.get::<_, String>(0))?;
-                let due: Vec<Delivery> = rows.map(|row| parsed("delivery", &row?)).collect::<Result<_, Fault>>()?;
-                due.into_iter().filter(|it| it.is_due(lease.now)).map(|it| take(file, it, &lease)).collect()
+                let (mut leased, mut unreadable) = (Vec::new(), None);
+                loop {
+                    let rows = select.query_map((lease.now.as_millisecond(), most), |row| {
+                        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                    })?;
+                    let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+                    let mut passed_over = false;
+                    for (row, data) in rows {
+                        match parsed::<Delivery>("delivery", &data) {
+                            Ok(delivery) if delivery.is_due(lease.now) => leased.push(take(file, delivery, &lease)?),
+                            Ok(_) => {}
+                            // One that a newer version wrote, perhaps. It stays for whoever can read it, and comes later, so
+                            // that it does not stand before the others at every call.
+                            Err(fault) => {
+                                let until = lease.until.as_millisecond();
+                                execute(file, "UPDATE deliveries SET due = ?2 WHERE rowid = ?1", (row, until))?;
+                                unreadable.get_or_insert(fault);
+                                passed_over = true;
+                            }
+                        }
+                    }
+                    if !leased.is_empty() || !passed_over {
+                        break;
+                    }
+                }
+                match unreadable {
+                    // What came later stays so: an error would take it back.
+                    Some(fault) if leased.is_empty() => Ok(Err(fault)),
+                    _ => Ok(Ok(leased)),
+                }
             })
-            .await
+            .await?
     }
 
     async fn lease(&self, deliveries: &[DeliveryId], lease: &Lease) -> Result<Vec<Delivery>, Fault> {

@@ -46,6 +46,8 @@ const BATCH: usize = 40;
 const MOST_ENTRIES: usize = 400;
 /// How long the entries of a digest wait for more of them: less than half of a lease.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(40);
+/// What is kept of a lease for noting what became of the last try: until then nobody else may take the delivery up.
+const NOTING: SignedDuration = SignedDuration::from_secs(20);
 /// How many are worked on at once.
 const WIDTH: usize = 8;
 /// How many files of one user are put at once.
@@ -299,7 +301,10 @@ impl Courier {
             let (more, batch): (Vec<_>, Vec<_>) =
                 leased.as_ref().map_or(&[][..], Vec::as_slice).iter().cloned().partition(|it| digest(it).is_some());
             entries.extend(more);
-            self.work(batch, &id, until, round).await;
+            // Nor may entries wait for a slow batch until others take them up.
+            let longest = since.saturating_add(LONGEST_WAIT).and_then(|wait| wait.saturating_add(TRY));
+            let soon = if entries.is_empty() { until } else { longest.map_or(until, |longest| longest.min(until)) };
+            self.work(batch, &id, soon, round).await;
             let waited = self.services.clock.now().duration_since(since);
             if nothing_more || entries.len() >= MOST_ENTRIES || waited > LONGEST_WAIT {
                 self.work(std::mem::take(&mut entries), &id, until, round).await;
@@ -370,8 +375,11 @@ impl Courier {
         if held_up.is(&first.task) {
             return Err(busy());
         }
-        // A try that is cut short may have been accepted, and would count as one in vain.
-        if !self.has_time(until) {
+        // A try that is cut short may have been accepted, and would count as one in vain. One that outlives its lease is made
+        // by the next courier as well.
+        let lease_ends = unit.0.iter().map(|delivery| delivery.due).min().unwrap_or(until);
+        let noted_by = lease_ends.saturating_sub(NOTING).unwrap_or(lease_ends);
+        if !self.has_time(until.min(noted_by)) {
             let late = Fault::of(FaultKind::Timeout, "there was no time left to try it");
             return Err(late.with_outlook(Outlook::Throttled));
         }

@@ -345,7 +345,7 @@ impl Staged {
         self
     }
 
-    /// Carried out only if this holds then.
+    /// Carried out by the courier, and only if this holds then.
     pub fn only_if(&mut self, condition: Condition) -> &mut Self {
         self.only_if = Some(condition);
         self
@@ -412,7 +412,9 @@ impl<T: Trigger> Visit<T> {
                 continue;
             }
             marks.insert(key.clone(), self.now);
-            let inline = T::DELIVERS && staged.mode == DeliveryMode::Inline && staged.due.is_none();
+            // Whether a condition holds is asked of the directory, for which there is no time within the answer.
+            let at_once = staged.due.is_none() && staged.only_if.is_none();
+            let inline = T::DELIVERS && staged.mode == DeliveryMode::Inline && at_once;
             let due = if inline { self.now.checked_add(LEASE)? } else { staged.due.unwrap_or(self.now) };
             let pool = self.ledger.wants.pool.clone();
             let id_of = DeliveryId { pool, sub: sub.to_owned(), key: staged.stored_key(self.now) };
@@ -693,18 +695,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_due_at_once_and_not_deferred_is_born_leased() {
+    fn only_what_is_due_at_once_without_a_condition_and_not_deferred_is_born_leased() {
         let ledger = Arc::<MemoryLedger>::default();
         let task = Task::UpdateAttributes { user_name: "anna".into(), attributes: BTreeMap::new() };
         let mut visit = visit::<PostConfirmation>(&ledger);
         visit.deliveries.stage("inline", task.clone());
         visit.deliveries.stage("later", task.clone()).due(NOW + SignedDuration::from_hours(1));
+        let condition = Condition::CreatedSince { user_name: "anna".into(), since: NOW };
+        visit.deliveries.stage("asks first", task.clone()).only_if(condition);
         visit.deliveries.set_mode(DeliveryMode::Deferred);
         visit.deliveries.stage("deferred", task);
         let change = change(&mut visit).unwrap();
-        let [inline, later, deferred] = &change.deliveries[..] else { panic!() };
+        let [inline, later, asks_first, deferred] = &change.deliveries[..] else { panic!() };
         assert_eq!((&inline.lease, inline.due), (&Some(LeaseId::from(&change.id)), NOW + LEASE));
         assert_eq!((&later.lease, later.due), (&None, NOW + SignedDuration::from_hours(1)));
         assert_eq!((&deferred.lease, deferred.due), (&None, NOW));
+        assert_eq!((&asks_first.lease, asks_first.due), (&None, NOW), "inline nobody would ask");
     }
 }

@@ -12,7 +12,6 @@ mod ledger;
 mod lossless;
 // The one the tests of the services on AWS use, so that both meet the same.
 #[path = "../../../shared/aws/tests/aws/ministack.rs"]
-#[expect(dead_code, reason = "not all of it is needed here")]
 mod ministack;
 mod never_lost;
 #[path = "../../../shared/aws/tests/aws/proxy.rs"]

@@ -25,6 +25,8 @@ use crate::error::{code, fault};
 const FEWEST: usize = 8;
 /// The most a query asks for, so that a page stays far below the megabyte at which DynamoDB cuts it.
 const MOST: usize = 1_000;
+/// How many unreadable ones a call passes over before it is content with what it has.
+const MOST_UNREADABLE: usize = 200;
 
 #[async_trait]
 impl Outbox for DynamoLedger {
@@ -35,7 +37,7 @@ impl Outbox for DynamoLedger {
         let share = (most / usize::from(SHARDS) * 2).clamp(FEWEST, MOST);
         let mut leased = Leased::default();
         // Where something fails, going on would only make the same fail for everything that is due.
-        while leased.len() < most && leased.fault.is_none() && !shards.is_empty() {
+        while leased.len() < most && leased.may_go_on() && !shards.is_empty() {
             let queries: Vec<_> = shards.into_iter().map(|place| self.due(place, lease.now, share)).collect();
             let pages: Vec<_> = stream::iter(queries).buffer_unordered(AT_ONCE).collect().await;
             let (mut due, mut more) = (Vec::new(), Vec::new());
@@ -60,7 +62,7 @@ impl Outbox for DynamoLedger {
                 let start = usize::try_from(random::number()?)? % next.len();
                 next.rotate_left(start);
                 self.lease_each(next, lease, &call, &mut leased).await;
-                if leased.fault.is_some() {
+                if !leased.may_go_on() {
                     break;
                 }
             }
@@ -135,6 +137,8 @@ struct Leased {
     /// With the time since when each was due.
     deliveries: Vec<(Option<Timestamp>, Delivery)>,
     fault: Option<Fault>,
+    /// How many could not be read, and why the first could not.
+    unreadable: (usize, Option<Fault>),
 }
 
 impl Leased {
@@ -147,9 +151,21 @@ impl Leased {
         self.fault.get_or_insert(fault);
     }
 
+    /// One that a newer version wrote, perhaps. It stays for whoever can read it, and is leased meanwhile, so that it does not
+    /// stand before the others at every call.
+    fn note_unreadable(&mut self, fault: Fault) {
+        tracing::warn!(cause = fault.causes(), "a delivery is left to a version that can read it");
+        self.unreadable.0 += 1;
+        self.unreadable.1.get_or_insert(fault);
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.fault.is_none() && self.unreadable.0 < MOST_UNREADABLE
+    }
+
     /// What was leased is to be worked on, even if others could not be.
     fn result(mut self) -> Result<Vec<Delivery>, Fault> {
-        match self.fault {
+        match self.fault.or(self.unreadable.1) {
             Some(fault) if self.deliveries.is_empty() => Err(fault),
             _ => {
                 self.deliveries.sort_by_key(|(due, _)| *due);
@@ -204,19 +220,26 @@ impl DynamoLedger {
         let each: Vec<_> = stream::iter(each).buffered(AT_ONCE).collect().await;
         for (found, one) in found.into_iter().zip(each) {
             match one {
-                Ok(delivery) => leased.deliveries.extend(delivery.map(|delivery| (found.due, delivery))),
+                Ok(None) => {}
+                Ok(Some(Ok(delivery))) => leased.deliveries.push((found.due, delivery)),
+                Ok(Some(Err(unreadable))) => leased.note_unreadable(unreadable),
                 Err(fault) => leased.note(fault),
             }
         }
     }
 
-    async fn lease_one(&self, key: &Key, lease: &Lease, call: &CommitId) -> Result<Option<Delivery>, Fault> {
+    async fn lease_one(
+        &self,
+        key: &Key,
+        lease: &Lease,
+        call: &CommitId,
+    ) -> Result<Option<Result<Delivery, Fault>>, Fault> {
         let step = Step::when("attribute_not_exists(#parked) AND #due <= :now")
             .asks(PARKED)
             .value(":now", time(lease.now))
             .set(DUE, time(lease.until))
             .set(LEASE, text(lease.id.as_str()));
-        self.step(key, call, step).await?.as_ref().map(items::read_delivery).transpose()
+        Ok(self.step(key, call, step).await?.as_ref().map(items::read_delivery))
     }
 
     /// Takes one step with one delivery and answers it as it is then; `None` if the condition did not hold.

@@ -91,6 +91,7 @@ impl Ministack {
     }
 
     /// Makes a bucket.
+    #[allow(dead_code, reason = "for tests that have no client")]
     pub(crate) fn make_bucket(&self, name: &str) {
         let body = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
                     <LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";

@@ -35,6 +35,7 @@ pub(crate) struct Exchange {
     pub(crate) body: Vec<u8>,
     pub(crate) answer: String,
     /// Whether the answer was kept from who asked.
+    #[allow(dead_code, reason = "for tests that count what nobody could know of")]
     pub(crate) is_lost: bool,
 }
 

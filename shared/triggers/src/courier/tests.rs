@@ -29,10 +29,13 @@ impl Clock for Hasty {
     }
 }
 
+/// What becomes of a mail, by how many were asked for before.
+type Postman = Box<dyn FnMut(usize) -> Result<(), Fault> + Send>;
+
 /// Answers as told and remembers what it was asked.
 struct World {
     sender: Sender,
-    mail: Mutex<Box<dyn FnMut(usize) -> Result<(), Fault> + Send>>,
+    mail: Mutex<Postman>,
     sent: Mutex<Vec<Message>>,
     asked: AtomicUsize,
     updates: Mutex<Vec<Timestamp>>,
@@ -412,6 +415,50 @@ fn inline_deliveries_wait_for_none_that_hangs() {
         (kind, text.as_str()),
         (FaultKind::Timeout, "a delivery of welcome-email: the time for the answer was up")
     );
+}
+
+/// Has every mail take this long, and a rival lease whatever is due at the end of each. Answers whom the rival got.
+fn slow_mails_with_a_rival(bench: &Bench, takes: SignedDuration) -> Arc<Mutex<BTreeSet<String>>> {
+    let (clock, ledger, got) = (Arc::clone(&bench.world.clock), Arc::clone(&bench.ledger), Arc::default());
+    let seen = Arc::<Mutex<BTreeSet<String>>>::clone(&got);
+    *bench.world.mail.lock().unwrap() = Box::new(move |_| {
+        clock.0.pass(takes);
+        let lease = Courier::lease(&LeaseId::random().unwrap(), clock.now()).unwrap();
+        let leased = now(ledger.lease_due(&lease, 1_000)).unwrap();
+        seen.lock().unwrap().extend(leased.into_iter().map(|delivery| delivery.id.sub));
+        Ok(())
+    });
+    got
+}
+
+#[test]
+fn nothing_is_tried_that_another_courier_may_have_by_then() {
+    // They are asked of the directory first, and so come one after the other.
+    let bench = bench_with(|_| Ok(()), Some(Timestamp::UNIX_EPOCH));
+    let only_if = Some(Condition::CreatedSince { user_name: "x".into(), since: Timestamp::UNIX_EPOCH });
+    let subs = (10..50).map(|number| number.to_string());
+    let delivery = |sub: String| Delivery { only_if: only_if.clone(), ..bench.delivery(&sub, mail(&sub, None)) };
+    bench.stage(subs.map(delivery).collect());
+    let got = slow_mails_with_a_rival(&bench, SignedDuration::from_secs(19));
+    let round = bench.sweep();
+    let sent = bench.world.sent.lock().unwrap();
+    let name = |it: &Message| serde_json::from_slice::<Value>(&it.raw).unwrap()[0]["to"].as_str().unwrap().to_owned();
+    let sent: BTreeSet<String> = sent.iter().map(name).collect();
+    let both: Vec<_> = sent.intersection(&got.lock().unwrap()).cloned().collect();
+    assert_eq!(both, Vec::<String>::new(), "sent while another courier had it");
+    assert!(sent.len() >= 4 && round.done() == sent.len());
+}
+
+#[test]
+fn entries_of_a_digest_do_not_wait_for_slow_mails_until_others_take_them_up() {
+    let bench = bench(|_| Ok(()));
+    bench.stage((0..3).map(|it| bench.delivery(&format!("d{it}"), mail("x", Some("day/1")))).collect());
+    (0..100).for_each(|number| bench.stage_mail(&format!("m{number}")));
+    let got = slow_mails_with_a_rival(&bench, SignedDuration::from_secs(15));
+    bench.sweep();
+    let is_digest = |it: &&Message| serde_json::from_slice::<Vec<Value>>(&it.raw).unwrap().len() == 3;
+    assert_eq!(bench.world.sent.lock().unwrap().iter().filter(is_digest).count(), 1);
+    assert!(got.lock().unwrap().iter().all(|sub| !sub.starts_with('d')), "another courier had entries as well");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cognito_triggers::ledger::{Backlog, Fate, Lease, LeaseId, Outbox};
-use cognito_triggers_aws::{OUTBOX, streamed_delivery};
+use cognito_triggers_aws::OUTBOX;
 use sha2::{Digest, Sha256};
 
 use super::*;
