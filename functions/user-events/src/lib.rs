@@ -199,7 +199,10 @@ impl UserEvents {
     /// What is told of a user.
     fn user(&self, sub: &str, attributes: &Attributes) -> User {
         let told = |name: &String| Some((name.clone(), attributes.find(name)?.to_owned()));
-        let attributes: BTreeMap<_, _> = self.attributes.iter().filter_map(told).collect();
+        let told: Attributes = self.attributes.iter().filter_map(told).collect();
+        // Whoever fills every attribute must not escape being counted.
+        let told = told.cut_to_fit();
+        let attributes: BTreeMap<_, _> = told.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         User { sub: sub.to_owned(), attributes }
     }
 

@@ -397,3 +397,18 @@ fn the_schema_refuses_what_is_no_event() {
     // For consumers it is open, so that fields can be added.
     assert_eq!(misfit_of(detail::schema(), &with("more", json!(1))), None);
 }
+
+/// An item of the ledger has at most 400 KB, and an event of the bus 256 KB.
+#[test]
+fn who_fills_every_attribute_is_told_of_all_the_same() {
+    let names: Vec<_> = (0..50).map(|number| format!("custom:{number}")).collect();
+    let table = format!("attributes = {names:?}");
+    let full = "🧑".repeat(2_048);
+    let event = names.iter().fold(signed_in(), |event, name| event.with(name, full.as_str()));
+    let seen = trial(&table).handles(&event);
+    assert_eq!(told(&seen.deliveries).len(), 2);
+    for delivery in &seen.deliveries {
+        let size = serde_json::to_string(delivery).unwrap().len();
+        assert!((50_000..110_000).contains(&size), "{size}");
+    }
+}

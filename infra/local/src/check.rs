@@ -1,12 +1,13 @@
 //! `cargo local check`: everything that is wrong with a configuration, or what it does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cognito_triggers::config::{ConfigErrors, Configuration};
+use cognito_triggers::services::TemplateUse;
 use cognito_triggers::{Chains, ConfigError, Environment, Mailbox, NotAMailbox};
 
 use crate::functions::{Bound, Function};
@@ -34,6 +35,15 @@ const ORDER: [&str; 12] = [
     "PreTokenGeneration",
     "CustomMessage",
     "CustomEmailSender",
+];
+
+/// The kinds of each service there are, on AWS and on this machine, and how they are written.
+const KINDS: [(&str, [&str; 2], &str); 5] = [
+    ("ledger", ["dynamodb", "sqlite"], "`dynamodb:<table>` or `sqlite:<file>`"),
+    ("directory", ["cognito", "local"], "`cognito` or `local:<file>`"),
+    ("mailer", ["ses", "folder"], "`ses:<sender>` or `folder:<folder>`"),
+    ("bucket", ["s3", "folder"], "`s3:<bucket>` or `folder:<folder>`"),
+    ("publisher", ["eventbridge", "file"], "`eventbridge:<bus>` or `file:<file>`"),
 ];
 
 /// The name of a variable that is not set, so that a rule that only wants it to be there can be shown.
@@ -90,13 +100,32 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
         ("bucket", services.bucket),
         ("publisher", services.publisher),
     ];
+    let mut doubts = Vec::new();
     let mut none = true;
     for (name, address) in services.into_iter().filter_map(|(name, address)| Some((name, address?))) {
         none = false;
         writeln!(world.out, "  {name:30}{address}")?;
+        if let Err(error) = kind(name, &address) {
+            doubts.push(configuration.service_error(name, error, &nothing).to_string());
+        }
     }
     if none {
         writeln!(world.out, "  {}", paint.dim("none"))?;
+    }
+    let folder = configuration.templates_folder(&variables);
+    let all = std::iter::once(&base).chain(pools.values());
+    let used: Vec<_> = all.flat_map(Chains::templates).map(|(used, _)| used).collect();
+    show_used(&used, &folder, configuration.folder(), world)?;
+    if !folder.is_dir() && file.get("services").is_some_and(|services| services.get("templates").is_some()) {
+        let folder = folder.display();
+        doubts.push(format!("services.templates: there is no folder `{folder}`; make it, or use what is built in"));
+    }
+    doubts.extend(unused(&used, &folder));
+    if !doubts.is_empty() {
+        section(world, "worth a look")?;
+        for doubt in doubts {
+            writeln!(world.out, "  {} {doubt}", paint.yellow("!"))?;
+        }
     }
     if !checked.warnings.is_empty() {
         section(world, "to be set where it runs")?;
@@ -127,8 +156,60 @@ pub(crate) fn configuration(file: Option<&Path>, world: &World<'_>) -> Result<Co
 fn sender(mailer: &str) -> Result<(), ConfigError> {
     match ses_sender(mailer) {
         Some(Err(error)) => Err(ConfigError::new(error.to_string()).at("mailer")),
+        Some(Ok(_)) => Ok(()),
+        None => folder_mailboxes(mailer).map_err(|error| ConfigError::new(error.to_string()).at("mailer")),
+    }
+}
+
+/// Whether what a mailer on this machine names are mailboxes: `folder:.pool/mail?from=Acme <hello@acme.example>`.
+fn folder_mailboxes(mailer: &str) -> Result<(), NotAMailbox> {
+    let options = mailer.strip_prefix("folder:").and_then(|folder| folder.split_once('?')).map_or("", |(_, it)| it);
+    let mut values = options.split('&').filter_map(|option| option.split_once('=')).map(|(_, value)| value);
+    // What is written as in a link is left to the mailer itself.
+    values.try_for_each(|value| if value.contains('%') { Ok(()) } else { value.parse::<Mailbox>().map(drop) })
+}
+
+/// Whether there is a service of this kind. A function of one's own may have another, so it is no error.
+fn kind(service: &str, address: &str) -> Result<(), ConfigError> {
+    let scheme = address.split_once(':').map_or(address, |(scheme, _)| scheme);
+    match KINDS.iter().find(|(known, ..)| *known == service) {
+        Some((_, kinds, examples)) if !kinds.contains(&scheme) => {
+            Err(ConfigError::new(format!("the functions of this repository have no {service} called `{scheme}`"))
+                .at(service)
+                .remedy(format!("write it as {examples}, unless your own function has it")))
+        }
         _ => Ok(()),
     }
+}
+
+/// Says which templates are used and where they are: a folder with a slip in its name leaves what is built in in place.
+fn show_used(used: &[&TemplateUse], folder: &Path, beside: &Path, world: &mut World<'_>) -> Result<(), Problem> {
+    let place = |used: &&TemplateUse| match used {
+        TemplateUse::Mail { template, .. } => {
+            let own = folder.join(template);
+            (template.clone(), if own.is_dir() { own.display().to_string() } else { "built in".to_owned() })
+        }
+        TemplateUse::Files { folder, .. } => (folder.clone(), beside.join(folder).display().to_string()),
+    };
+    let places: BTreeSet<_> = used.iter().map(place).collect();
+    if !places.is_empty() {
+        section(world, "templates and files")?;
+    }
+    for (name, place) in places {
+        writeln!(world.out, "  {name:30}{place}")?;
+    }
+    Ok(())
+}
+
+/// Folders of templates that no rule uses. What they share is not one.
+fn unused(used: &[&TemplateUse], folder: &Path) -> Vec<String> {
+    let is_used =
+        |name: &str| used.iter().any(|it| matches!(it, TemplateUse::Mail { template, .. } if template == name));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
+    let names: BTreeSet<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let unused = names.iter().filter(|name| !name.starts_with(['_', '.']) && !is_used(name));
+    let doubt = |name| format!("{}: no rule uses this template; mind its spelling", folder.join(name).display());
+    unused.map(doubt).collect()
 }
 
 /// The sender of a mailer on AWS, and the options behind it; `None` if it is another mailer. A name may hold a `?` as well.

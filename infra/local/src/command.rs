@@ -345,6 +345,38 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_used_and_what_is_not_is_told() {
+        let (folder, file) = configured(
+            "[services]\nledger = \"dynamodb:t\"\nmailer = \"smtp:localhost\"\ntemplates = \"texts\"\n[welcome-email]\n\
+             [s3-provisioning]\nfiles = \"provision/\"\n",
+        );
+        std::fs::create_dir_all(folder.path().join("provision")).unwrap();
+        std::fs::write(folder.path().join("provision/first.md"), "# Hello").unwrap();
+        let (code, out, _) = local(folder.path(), &["check", &file], "").await;
+        assert_eq!(code, 0);
+        let has = |line: &str| assert!(out.lines().any(|it| it.trim_start().starts_with(line)), "{line} in {out}");
+        has(&format!("{:30}built in", "welcome-email"));
+        has(&format!("{:30}{}", "provision", folder.path().join("provision").display()));
+        has(&format!("! {file}:3: services.mailer: the functions of this repository have no mailer called `smtp`; "));
+        has("! services.templates: there is no folder ");
+
+        let misnamed = folder.path().join("texts/welcome-mail");
+        std::fs::create_dir_all(&misnamed).unwrap();
+        let (_, out, _) = local(folder.path(), &["check", &file], "").await;
+        assert!(out.contains(&format!("! {}: no rule uses this template; ", misnamed.display())), "{out}");
+        assert!(!out.contains("there is no folder"), "{out}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_has_a_sender_too() {
+        let (folder, file) = configured("[services]\nmailer = \"folder:mail?from=Acme\"\n[welcome-email]\n");
+        let (code, _, err) = local(folder.path(), &["check", &file], "").await;
+        assert_eq!(code, 1);
+        assert!(err.starts_with(&format!("error: {file}:2: services.mailer: this is not a mailbox")), "{err}");
+        assert!(!folder.path().join("mail").exists(), "a check makes nothing");
+    }
+
+    #[tokio::test]
     async fn the_schema_names_every_rule() {
         let folder = place();
         let (code, out, _) = local(folder.path(), &["schema"], "").await;

@@ -185,25 +185,16 @@ impl Outbox for SqliteLedger {
         let lease = lease.clone();
         self.0
             .write(move |file| {
-                let select = "SELECT rowid, data FROM deliveries WHERE due <= ?1 ORDER BY due LIMIT ?2";
-                let mut select = file.prepare_cached(select)?;
-                let most = i64::try_from(most).unwrap_or(i64::MAX);
                 let (mut leased, mut unreadable) = (Vec::new(), None);
                 loop {
-                    let rows = select.query_map((lease.now.as_millisecond(), most), |row| {
-                        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-                    })?;
-                    let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+                    let rows = due_rows(file, lease.now, most)?;
                     let mut passed_over = false;
-                    for (row, data) in rows {
+                    for (id, data) in rows {
                         match parsed::<Delivery>("delivery", &data) {
                             Ok(delivery) if delivery.is_due(lease.now) => leased.push(take(file, delivery, &lease)?),
                             Ok(_) => {}
-                            // One that a newer version wrote, perhaps. It stays for whoever can read it, and comes later, so
-                            // that it does not stand before the others at every call.
                             Err(fault) => {
-                                let until = lease.until.as_millisecond();
-                                execute(file, "UPDATE deliveries SET due = ?2 WHERE rowid = ?1", (row, until))?;
+                                pass_over(file, &id, &lease)?;
                                 unreadable.get_or_insert(fault);
                                 passed_over = true;
                             }
@@ -274,6 +265,25 @@ const NEVER: i64 = i64::MAX;
 /// What the index of due deliveries goes by.
 fn tried_at(delivery: &Delivery) -> i64 {
     if delivery.parked.is_some() { NEVER } else { delivery.due.as_millisecond() }
+}
+
+/// The oldest that are due, as they are stored.
+fn due_rows(file: &Transaction<'_>, now: Timestamp, most: usize) -> Result<Vec<(DeliveryId, String)>, Fault> {
+    let select = "SELECT pool, sub, key, data FROM deliveries WHERE due <= ?1 ORDER BY due LIMIT ?2";
+    let mut select = file.prepare_cached(select)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = select.query_map((now.as_millisecond(), most), |row| {
+        Ok((DeliveryId { pool: row.get(0)?, sub: row.get(1)?, key: row.get(2)? }, row.get(3)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Has one come later that cannot be read: a newer version wrote it, perhaps. It stays for whoever can read it, and does not
+/// stand before the others at every call.
+fn pass_over(file: &Transaction<'_>, id: &DeliveryId, lease: &Lease) -> Result<(), Fault> {
+    let later = lease.until.max(lease.now).as_millisecond().saturating_add(1);
+    let update = "UPDATE deliveries SET due = ?4 WHERE pool = ?1 AND sub = ?2 AND key = ?3";
+    execute(file, update, (&id.pool, &id.sub, &id.key, later))
 }
 
 fn take(file: &Transaction<'_>, delivery: Delivery, lease: &Lease) -> Result<Delivery, Fault> {
@@ -465,7 +475,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use cognito_triggers::ledger::contract::Contract;
-    use cognito_triggers::ledger::{CommitId, MemberChange, NameChange, Owner};
+    use cognito_triggers::ledger::{CommitId, MemberChange, NameChange, Owner, Task};
     use cognito_triggers::{Environment, services::Opening};
     use futures_util::FutureExt;
     use futures_util::future::BoxFuture;
@@ -521,6 +531,45 @@ mod tests {
         let fault = ledger.read(&wants).await.unwrap_err().causes();
         assert!(fault.contains("pool.db") && fault.contains("a stored member cannot be read"), "{fault}");
         assert!(!fault.contains("secret"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_cannot_be_read_holds_up_no_other_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pool.db");
+        let ledger = SqliteLedger::open(&file).unwrap();
+        let other = rusqlite::Connection::open(&file).unwrap();
+        let data = r#"{"id": {"pool": "p", "sub": "s", "key": "k"}, "task": {"kind": "hologram", "to": "secret"}}"#;
+        for number in 0..5 {
+            let row = (format!("s{number}"), NOW.as_millisecond(), data);
+            other.execute("INSERT INTO deliveries VALUES ('p', ?1, 'k', ?2, ?3)", row).unwrap();
+        }
+        let id = DeliveryId { pool: "p".into(), sub: "anna".into(), key: "k".into() };
+        let task = Task::UpdateAttributes { user_name: "anna".into(), attributes: BTreeMap::new() };
+        let delivery = Delivery::new(id, task, NOW + SignedDuration::from_secs(1));
+        let change = Change {
+            id: CommitId::random().unwrap(),
+            now: NOW,
+            pool: "p".into(),
+            member: None,
+            names: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            deliveries: vec![delivery.clone()],
+        };
+        ledger.commit(&change).await.unwrap();
+        let lease = |seconds: i64| {
+            let now = NOW + SignedDuration::from_secs(seconds);
+            Lease { id: LeaseId::random().unwrap(), now, until: now + SignedDuration::from_secs(120) }
+        };
+        // They are older, and more than are asked for.
+        let leased = ledger.lease_due(&lease(1), 3).await.unwrap();
+        assert_eq!(leased.iter().map(|it| &it.id).collect::<Vec<_>>(), [&delivery.id]);
+        assert_eq!(ledger.lease_due(&lease(2), 3).await.unwrap(), [], "they stand in front again");
+        ledger.acknowledge(std::slice::from_ref(&delivery.id)).await.unwrap();
+        let fault = ledger.lease_due(&lease(200), 3).await.unwrap_err().causes();
+        assert!(fault.contains("a stored delivery cannot be read") && !fault.contains("secret"), "{fault}");
+        let left: i64 = other.query_row("SELECT COUNT(*) FROM deliveries", (), |row| row.get(0)).unwrap();
+        assert_eq!(left, 5);
     }
 
     #[tokio::test]

@@ -141,9 +141,52 @@ impl Attributes {
         self.filled("identities").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
     }
 
+    /// The same, if all of it takes at most [`Attributes::MOST`] bytes as JSON; otherwise with the longest values cut.
+    ///
+    /// What a rule stages is stored in one item with it, and an item of DynamoDB has at most 400 KB. A user may have 70
+    /// attributes of 2,048 characters, more than that, and whoever filled them all would otherwise keep everything from being
+    /// written that this event wants written. Nobody with an honest profile gets near.
+    #[must_use]
+    pub fn cut_to_fit(&self) -> Self {
+        let size = |(name, value): (&String, &String)| json_size(name) + json_size(value);
+        if self.0.iter().map(size).sum::<usize>() <= Self::MOST {
+            return self.clone();
+        }
+        let share = Self::MOST / self.0.len().max(1);
+        let cut =
+            |(name, value): (&String, &String)| (name.clone(), cut_to(value, share.saturating_sub(json_size(name))));
+        Self(self.0.iter().map(cut).collect())
+    }
+
+    /// The most bytes of attributes that are stored with a delivery.
+    pub const MOST: usize = 100_000;
+
     fn filled(&self, name: &str) -> Option<&str> {
         self.find(name).filter(|value| !value.trim().is_empty())
     }
+}
+
+/// How many bytes a text takes as JSON.
+fn json_size(text: &str) -> usize {
+    text.chars().map(json_size_of).sum::<usize>() + 2
+}
+
+fn json_size_of(character: char) -> usize {
+    match character {
+        '"' | '\\' => 2,
+        '\u{0}'..='\u{1f}' => 6,
+        _ => character.len_utf8(),
+    }
+}
+
+/// As much of the text as takes at most so many bytes as JSON.
+fn cut_to(text: &str, most: usize) -> String {
+    let mut size = 2;
+    let fits = |character: &char| {
+        size += json_size_of(*character);
+        size <= most
+    };
+    text.chars().take_while(fits).collect()
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Attributes {
@@ -219,5 +262,24 @@ mod tests {
         assert_eq!(attributes.email(), None);
         assert_eq!(attributes.identities()[0].provider_name, "Google");
         assert_eq!(attributes.user_status(), Some(UserStatus::Other("SOMETHING_NEW".into())));
+    }
+
+    #[test]
+    fn who_fills_every_attribute_still_fits_into_an_item() {
+        for letter in ["x", "\u{1}", "🧑", "\"", "é"] {
+            let mut filled: Attributes =
+                (0..70).map(|number| (format!("custom:{number}"), letter.repeat(2_048))).collect();
+            filled.0.insert("email".into(), "anna@example.com".into());
+            let cut = filled.cut_to_fit();
+            assert!(serde_json::to_string(&cut.0).unwrap().len() <= Attributes::MOST + 71 * 2 + 2);
+            assert_eq!(cut.find("email"), Some("anna@example.com"));
+            assert_eq!(cut.0.len(), 71, "a name that is missing would be undefined in templates");
+            assert!(
+                cut.custom("3").unwrap().chars().count() > 200
+                    && filled.custom("3").unwrap() != cut.custom("3").unwrap()
+            );
+        }
+        let honest: Attributes = (0..40).map(|number| (number.to_string(), "é".repeat(1_000))).collect();
+        assert_eq!(honest.cut_to_fit(), honest);
     }
 }

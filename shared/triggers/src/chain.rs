@@ -196,12 +196,18 @@ impl<T: Trigger> Chain<T> {
         for link in &self.links {
             // A rule whose fault is passed over must leave nothing behind.
             let before = mixed.then(|| visit.clone());
+            let staged = visit.deliveries.count();
             visit.deliveries.set_mode(link.delivery);
             let started = Instant::now();
             // Called within the future: a rule that is no `async fn` may panic before it has made its own.
             let asked = async { link.rule.apply(event, visit).await };
             let answer = AssertUnwindSafe(asked).catch_unwind().await;
             let answer = answer.unwrap_or_else(|payload| Err(panicked(payload.as_ref())));
+            // Of a denial nothing is stored.
+            let answer = match answer {
+                Ok(Verdict::Continue) => visit.deliveries.fit(staged).map(|()| Verdict::Continue),
+                other => other,
+            };
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             let mut step = |verdict| trace.steps.push(Step { rule: link.name, verdict, micros });
             match answer {
@@ -433,6 +439,27 @@ mod tests {
         let member = bench.ledger.read(&wants).now_or_never().unwrap().unwrap().member.unwrap();
         assert_eq!(member.other.keys().collect::<Vec<_>>(), ["first", "third"]);
         assert_eq!(trace.calls, Calls { reads: 1, writes: 1, acknowledgements: 0 });
+    }
+
+    #[test]
+    fn a_delivery_that_is_too_big_to_be_stored_is_a_fault_of_its_rule_alone() {
+        let bench = bench();
+        let mut chain = Chain::<PostAuthentication>::new();
+        let stages = |key: &'static str, bytes: usize| {
+            asks::<PostAuthentication, _>(move |visit| {
+                let attributes = [("custom:x".to_owned(), "x".repeat(bytes))].into();
+                visit.deliveries.stage(key, Task::UpdateAttributes { user_name: "anna".into(), attributes });
+                Box::pin(async { Ok(Verdict::Continue) })
+            })
+        };
+        chain.push("big", OnFault::Continue, false, stages("big", 349_000));
+        chain.push("too big", OnFault::Continue, false, stages("too-big", 400_000));
+        chain.push("small", OnFault::Deny, false, stages("small", 10));
+        let (end, trace) = bench.run(&chain, 4_000);
+        let End::Passed(_, deliveries) = end else { panic!("it did not pass") };
+        assert_eq!(deliveries.iter().map(|it| it.id.key.as_str()).collect::<Vec<_>>(), ["big", "small"]);
+        let StepVerdict::Fault(_, text) = &trace.steps[1].verdict else { panic!("{:?}", trace.steps) };
+        assert!(text.starts_with("it stages a delivery of 4000"), "{text}");
     }
 
     #[test]

@@ -48,6 +48,8 @@ const MOST_ENTRIES: usize = 400;
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(40);
 /// What is kept of a lease for noting what became of the last try: until then nobody else may take the delivery up.
 const NOTING: SignedDuration = SignedDuration::from_secs(20);
+/// How long counting what is left may take beyond the time for the work.
+const COUNTING: SignedDuration = SignedDuration::from_secs(2);
 /// How many are worked on at once.
 const WIDTH: usize = 8;
 /// How many files of one user are put at once.
@@ -280,7 +282,11 @@ impl Courier {
         if let Err(fault) = self.clear(until, &mut round).await {
             round.fail(None, &fault, "due again");
         }
-        match self.outbox.backlog(self.services.clock.now()).await {
+        // Counting must not cost what was done its line in the log.
+        let clock = self.services.clock.as_ref();
+        let end = until.max(clock.now()).saturating_add(COUNTING).unwrap_or(until);
+        let late = || Err(Fault::of(FaultKind::Timeout, "there was no time left to count what is left"));
+        match in_time(clock, end, self.outbox.backlog(clock.now())).await.unwrap_or_else(late) {
             Ok(backlog) => round.backlog = Some(backlog),
             Err(fault) => round.fail(None, &fault, "due again"),
         }
@@ -354,10 +360,19 @@ impl Courier {
         let held_up = HeldUp::default();
         let results = lock::Mutex::new(round);
         let one = async |unit: Unit| {
-            let outcome = self.try_unit(&unit, &held_up, until).await;
-            let fates = self.settle(&unit, lease, outcome).await;
-            let mut round = results.lock().await;
-            fates.into_iter().for_each(|fate| fate.count(&mut round));
+            let mut units = vec![unit];
+            while let Some(unit) = units.pop() {
+                let outcome = self.try_unit(&unit, &held_up, until).await;
+                // A digest may be too big, or one entry of it be what nobody takes: the others are not to be parked with it.
+                let for_good = outcome.as_ref().is_err_and(|fault| fault.outlook() == Outlook::Permanent);
+                if for_good && unit.0.len() > 1 {
+                    units.extend(unit.halves());
+                    continue;
+                }
+                let fates = self.settle(&unit, lease, outcome).await;
+                let mut round = results.lock().await;
+                fates.into_iter().for_each(|fate| fate.count(&mut round));
+            }
         };
         let side_by_side = stream::iter(fast).for_each_concurrent(WIDTH, &one);
         let in_turn = async {
@@ -510,6 +525,11 @@ impl HeldUp {
 }
 
 impl Unit {
+    fn halves(mut self) -> [Self; 2] {
+        let rest = self.0.split_off(self.0.len() / 2);
+        [Self(rest), self]
+    }
+
     fn asks_directory(&self) -> bool {
         self.0
             .iter()
@@ -541,7 +561,11 @@ fn digest(delivery: &Delivery) -> Option<String> {
 
 /// What becomes of a delivery after a fault.
 fn fate(delivery: &Delivery, fault: &Fault, now: Timestamp) -> Fate {
-    let reason: String = fault.causes().chars().take(LONGEST_REASON).collect();
+    let reason: String = match fault.kind() {
+        // Whoever panics may quote what was to be delivered, and the reason is shown to operators.
+        FaultKind::Panic => "panicked: the log of the courier has the text".to_owned(),
+        _ => fault.causes().chars().take(LONGEST_REASON).collect(),
+    };
     let attempts = delivery.attempts.saturating_add(1);
     match fault.outlook() {
         Outlook::Throttled => Fate::Later {

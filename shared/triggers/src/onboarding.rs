@@ -77,11 +77,12 @@ impl From<Task> for Onboarding {
 }
 
 impl Newcomer<'_> {
-    /// What templates are filled with: `user` with the attributes by name, `pool` and `client`.
+    /// What templates are filled with: `user` with the attributes by name, [cut](Attributes::cut_to_fit) if they are enormous,
+    /// `pool` and `client`.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
-        let user: Map<String, Value> =
-            self.attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let attributes = self.attributes.cut_to_fit();
+        let user: Map<String, Value> = attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let mut context = Map::new();
         context.insert("user".into(), user.into());
         context.insert("pool".into(), self.pool.into());

@@ -336,6 +336,24 @@ impl Deliveries {
     pub(crate) fn set_mode(&mut self, mode: DeliveryMode) {
         self.mode = mode;
     }
+
+    pub(crate) fn count(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// Whether what was staged after the first so many can be stored. One that cannot would keep everything from being written
+    /// that the event wants written, so it is a fault of the rule that staged it.
+    pub(crate) fn fit(&self, after: usize) -> Result<(), Fault> {
+        for staged in self.staged.iter().skip(after) {
+            let size = serde_json::to_vec(&staged.task)?.len();
+            if size > LARGEST {
+                return Err(Fault::new(format!(
+                    "it stages a delivery of {size} bytes, and at most {LARGEST} can be stored: leave out what is not needed"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Staged {
@@ -375,6 +393,10 @@ impl Staged {
         }
     }
 }
+
+/// The most bytes a task may have as JSON: "The maximum item size in DynamoDB is 400 KB" (developer guide, "Quotas"), and there
+/// is more in an item than the task.
+const LARGEST: usize = 350_000;
 
 /// How long a delivery that is carried out inline is left to that: then it is due for everybody.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);

@@ -311,7 +311,10 @@ async fn every_call_may_fail(rules: &str) {
                     Way::Panics => told.contains(CAUSE) || told.contains("panicked"),
                     Way::Hangs | Way::HangsAfterwards => told.contains("the time for the answer was up"),
                 };
-                assert!(expected, "{place}: the log is told {told:?}");
+                // An acknowledgement is tried again at once: what is done and not noted would be done twice.
+                let acknowledged = handled.report.calls.acknowledgements > 0 && handled.report.fault.is_none();
+                let repeated = acknowledged && matches!(way, Way::Refused | Way::AnswerLost);
+                assert!(expected || repeated, "{place}: the log is told {told:?}");
 
                 let after = world.state().await;
                 let written =

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 use cognito_triggers::ledger::{Invitation, LedgerAdmin};
 use cognito_triggers::{Keys, UserStatus};
@@ -423,8 +424,11 @@ fn a_name_changed_in_the_profile_is_put_right_at_the_next_sign_in() {
     function.lets_pass(&sign_up("dorothea", "Grasshopper"));
     function.refusal(&sign_up("emil", "Ladybird"));
 
-    // Somebody else's: a variation is held, and the profile shows it.
+    // Somebody else's: a variation is held, and once the courier was there the profile shows it.
     function.lets_pass(&signed_in("caesar", "DRAGONFLY", &second));
+    let courier = house.function("courier", "");
+    let swept = courier.invoke_with("{}", Duration::from_secs(60));
+    assert_eq!(swept.json()["delivered"], 1, "{swept:?}");
     let ledger = SqliteLedger::open(&house.file()).unwrap();
     assert_eq!(block_on(ledger.deliveries(POOL)).unwrap(), []);
     let variation = shown(&directory, "caesar");

@@ -432,3 +432,18 @@ fn opening_a_mailer_calls_nobody() {
         assert!((MAILER.open)(opening).await.err().unwrap().to_string().contains("`Acme` is not a mailbox"));
     });
 }
+
+/// What cannot be understood may quote anything.
+#[test]
+fn an_answer_that_cannot_be_read_is_not_quoted() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let (mailer, proxy) = proxied(&ministack, Limits::TOOL).await;
+        for status in [200, 400, 502] {
+            proxy.make(SEND, Trouble::Answered(status, "<Send to=anna@recipient.example".into()));
+            let fault = mailer.send(&message(&mark())).await.unwrap_err();
+            assert!(fault.causes().starts_with("SES SendRawEmail failed: "), "{fault}");
+            assert!(!fault.causes().contains("anna"), "{status}: {fault}");
+        }
+    });
+}

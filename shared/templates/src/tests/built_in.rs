@@ -48,7 +48,7 @@ fn every_language_of_every_template_greets_everybody() {
 fn a_welcome_reads_well_with_a_name_and_without() {
     let place = Place::with(&[]);
     let text = |user: Value| seen(&place.send(&mail("welcome-email", user)).unwrap()).text;
-    let rest = "You did not open an account? Please answer this mail, and we will look into it.";
+    let rest = "If you did not open an account, please reply to this mail and we will look into it.";
     assert_eq!(text(json!({})), format!("Hello,\n\nYour account is ready.\n\n{rest}"));
     let anna = json!({ "given_name": "Anna", "email": "anna@example.com" });
     let known = "Your account is ready. It belongs to the address anna@example.com.";
@@ -75,6 +75,27 @@ fn a_notice_lists_whom_it_stands_for() {
     for part in [&many.text, &many.html] {
         assert!(part.contains("User 99") && !part.contains("User 100") && part.contains("and 300 more"));
     }
+}
+
+#[test]
+fn a_notice_says_as_much_of_the_name_as_is_known() {
+    let place = Place::with(&[]);
+    let subject = |user: Value| {
+        let mut mail = mail("admin-notice", user);
+        mail.context.insert("at".into(), "2026-01-31T12:34:56Z".into());
+        mail.context.insert("met".into(), "confirmed".into());
+        let seen = seen(&place.send(&mail).unwrap());
+        let called = seen.subject.trim_start_matches("New user: ").to_owned();
+        assert!(seen.text.starts_with(&format!("New user\n\n{called}\n")), "{}", seen.text);
+        called
+    };
+    let anna = json!({ "given_name": "Anna", "family_name": "Schmidt", "nickname": "anni", "sub": "s" });
+    assert_eq!(subject(anna), "Anna Schmidt");
+    assert_eq!(subject(json!({ "family_name": "Schmidt", "sub": "s" })), "Schmidt");
+    assert_eq!(subject(json!({ "name": "Anna S.", "given_name": "Anna", "sub": "s" })), "Anna S.");
+    assert_eq!(subject(json!({ "nickname": "anni", "email": "anna@example.com", "sub": "s" })), "anni");
+    assert_eq!(subject(json!({ "email": "anna@example.com", "sub": "s" })), "anna@example.com");
+    assert_eq!(subject(json!({ "sub": "s" })), "s");
 }
 
 #[test]

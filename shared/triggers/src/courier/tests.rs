@@ -279,6 +279,8 @@ fn a_panic_of_a_service_is_a_failure_of_one_delivery() {
     let round = bench.sweep();
     assert_eq!((round.retried, round.done()), (1, 1));
     assert_eq!(round.failures[0].kind, FaultKind::Panic);
+    let [left] = &bench.left()[..] else { panic!() };
+    assert!(left.fault.as_ref().is_some_and(|fault| fault.starts_with("panicked") && !fault.contains("ouch")));
 }
 
 #[test]
@@ -307,6 +309,41 @@ fn a_digest_that_fails_fails_for_every_entry() {
     assert_eq!(bench.sweep().retried, 3);
     bench.pass(SignedDuration::from_mins(1));
     assert_eq!(bench.sweep().done(), 3);
+}
+
+#[test]
+fn what_of_a_digest_is_never_taken_is_parked_without_the_rest() {
+    let bench = bench(|_| Ok(()));
+    bench.stage((0..20).map(|it| bench.delivery(&it.to_string(), mail(&format!("e{it}e"), Some("day/1")))).collect());
+    let refusing = Courier {
+        services: Services { mailer: Arc::new(Refusing(Arc::clone(&bench.world))), ..bench.courier.services.clone() },
+        outbox: Arc::clone(&bench.ledger) as Arc<dyn Outbox>,
+    };
+    let round = now(refusing.sweep(bench.time() + SignedDuration::from_mins(15)));
+    assert_eq!((round.done(), round.parked, round.retried), (19, 1, 0));
+    let [left] = &bench.left()[..] else { panic!() };
+    assert_eq!((left.id.sub.as_str(), left.parked.is_some()), ("7", true));
+    let sent = bench.world.sent.lock().unwrap();
+    let entries: usize = sent.iter().map(|it| serde_json::from_slice::<Vec<Value>>(&it.raw).unwrap().len()).sum();
+    assert_eq!(entries, 19, "each once");
+    assert!(sent.len() <= 5, "{} mails", sent.len());
+}
+
+/// Never takes a mail in which one certain entry is.
+struct Refusing(Arc<World>);
+
+#[async_trait]
+impl Mailer for Refusing {
+    fn sender(&self) -> &Sender {
+        self.0.sender()
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), Fault> {
+        if String::from_utf8_lossy(&message.raw).contains("e7e") {
+            return fails(Outlook::Permanent);
+        }
+        self.0.send(message).await
+    }
 }
 
 #[test]

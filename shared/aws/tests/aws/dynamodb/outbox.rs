@@ -222,27 +222,51 @@ fn what_could_be_leased_is_worked_on_though_something_failed() {
     });
 }
 
-#[test]
-fn a_delivery_that_cannot_be_read_holds_up_no_other() {
-    let ministack = Ministack::shared();
-    run(async move {
-        let (name, ledger) = table(&ministack).await;
-        let staged = stage(&ledger, &keys(3)).await;
-        let damage = client(&ministack).update_item().table_name(&name);
+/// Has deliveries hold what no version knows.
+async fn damage(client: &Client, table: &str, keys: &[String]) {
+    for key in keys {
+        let damage = client.update_item().table_name(table);
         damage
             .key("pk", AttributeValue::S(format!("U#{POOL}#anna")))
-            .key("sk", AttributeValue::S("D#k1".into()))
+            .key("sk", AttributeValue::S(format!("D#{key}")))
             .update_expression("SET #data = :data")
             .expression_attribute_names("#data", "data")
             .expression_attribute_values(":data", AttributeValue::S(r#"{"id":"anna is secret"}"#.into()))
             .send()
             .await
             .unwrap();
+    }
+}
+
+#[test]
+fn a_delivery_that_cannot_be_read_holds_up_no_other() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let (name, ledger) = table(&ministack).await;
+        let staged = stage(&ledger, &keys(3)).await;
+        damage(&client(&ministack), &name, &["k1".into()]).await;
         let leased = ledger.lease_due(&lease(30), 10).await.unwrap();
         assert_eq!(ids(&leased), ids(&[staged[0].clone(), staged[2].clone()]));
         assert_eq!(ledger.lease_due(&lease(30), 10).await.unwrap(), []);
         let fault = ledger.lease(std::slice::from_ref(&staged[1].id), &lease(90)).await.unwrap_err();
         assert!(fault.causes().contains("(delivery)") && !fault.causes().contains("secret"), "{fault}");
+    });
+}
+
+#[test]
+fn nor_do_many_that_cannot_be_read() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let (name, ledger) = table(&ministack).await;
+        let staged = stage(&ledger, &keys(40)).await;
+        damage(&client(&ministack), &name, &keys(38)).await;
+        let leased = ledger.lease_due(&lease(30), 2).await.unwrap();
+        assert_eq!(ids(&leased), ids(&staged[38..]));
+        let done: Vec<_> = leased.iter().map(|delivery| delivery.id.clone()).collect();
+        ledger.acknowledge(&done).await.unwrap();
+        // They are there for whoever can read them.
+        assert!(ledger.lease_due(&lease(200), 2).await.unwrap_err().causes().contains("(delivery)"));
+        assert_eq!(ledger.backlog(after(400)).await.unwrap().due, 38);
     });
 }
 

@@ -701,10 +701,7 @@ mod tests {
             (Flaw::LosesSome, "many_objects_are_stored_at_once"),
         ] {
             let text = complaint(&suite(flaw), clause);
-            assert!(
-                text.starts_with(&format!("the bucket breaks 1 of 1 clauses\n\n{clause} (round 1 of ")),
-                "{text}"
-            );
+            assert!(text.starts_with(&format!("the bucket breaks 1 of 1 clauses\n\n{clause} (round 1 of ")), "{text}");
         }
     }
 }

@@ -326,10 +326,7 @@ mod tests {
             (Flaw::KeepsTheLast, "of_many_at_once_all_arrive"),
         ] {
             let text = complaint(&suite(flaw), clause);
-            assert!(
-                text.starts_with(&format!("the mailer breaks 1 of 1 clauses\n\n{clause} (round 1 of ")),
-                "{text}"
-            );
+            assert!(text.starts_with(&format!("the mailer breaks 1 of 1 clauses\n\n{clause} (round 1 of ")), "{text}");
         }
     }
 
