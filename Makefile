@@ -16,7 +16,7 @@ export TRIGGERS_TOOLS ?= $(CACHE)/tools
 FEATURES := --workspace --features embedded,aws_lambda_events,contract
 EVERYTHING := $(FEATURES),instructions
 LEDGERS := cognito-triggers cognito-triggers-aws cognito-triggers-embedded
-FUNCTIONS := access-code admin-notice domain-allow-list pool unique-nickname welcome-email
+FUNCTIONS := access-code admin-notice courier domain-allow-list pool s3-provisioning unique-nickname user-events welcome-email
 CARGO := cargo
 TOOL = $(shell tools/install --path $(1))
 

@@ -21,7 +21,7 @@
 use cognito_triggers::Mailbox;
 use cognito_triggers::ledger::Mail;
 use cognito_triggers::mailing::{Locale, Mailboxes, TemplateName};
-use cognito_triggers::onboarding::{Met, Newcomer, Onboard, Onboarding, Onboards, Since};
+use cognito_triggers::onboarding::{self, Met, Newcomer, Onboarding, Onboards, Since};
 use cognito_triggers::prelude::*;
 use cognito_triggers::services::{TemplateUse, sample_contexts};
 use jiff::{SignedDuration, Timestamp};
@@ -92,11 +92,7 @@ impl Configured for AdminNotice {
         chains.need(Need::Ledger).need(Need::Mailer);
         chains.uses(TemplateUse::Mail { template: self.template.to_string(), samples: samples() });
         let at_sign_in = self.at_sign_in;
-        if at_sign_in && self.onboard_since.is_some() {
-            chains.need(Need::Directory);
-        }
-        let attach = chains.attach(Onboard(self)).to::<PostConfirmation>();
-        if at_sign_in { attach.beside::<PostAuthentication>().done() } else { attach.done() }
+        onboarding::attach(self, at_sign_in, chains)
     }
 }
 

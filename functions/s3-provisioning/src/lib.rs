@@ -20,8 +20,9 @@
 
 use std::collections::BTreeSet;
 
+use cognito_triggers::AttributeName;
 use cognito_triggers::ledger::{FileSource, Files};
-use cognito_triggers::onboarding::{Newcomer, Onboard, Onboarding, Onboards, Since};
+use cognito_triggers::onboarding::{self, Newcomer, Onboarding, Onboards, Since};
 use cognito_triggers::prelude::*;
 use cognito_triggers::services::{TemplateUse, sample_contexts};
 use jiff::Timestamp;
@@ -55,7 +56,7 @@ pub struct S3Provisioning {
     /// The attributes that files may be filled with, beside `sub`. Left out, all. What is not named here is not kept until the
     /// files are put.
     #[serde(default)]
-    attributes: Option<BTreeSet<String>>,
+    attributes: Option<BTreeSet<AttributeName>>,
     /// Whether users who were not heard of before are provided for at a sign-in. Costs one read of the ledger per sign-in.
     #[serde(default = "yes")]
     at_sign_in: bool,
@@ -74,18 +75,14 @@ impl Configured for S3Provisioning {
     const ON_FAULT: OnFault = OnFault::Continue;
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
-        let (at_sign_in, since) = (self.at_sign_in, self.onboard_since);
+        let at_sign_in = self.at_sign_in;
         let rule = Provision::try_from(self)?;
         chains.need(Need::Ledger).need(Need::Bucket);
-        if at_sign_in && since.is_some() {
-            chains.need(Need::Directory);
-        }
         if let FileSource::Folder(folder) = &rule.from {
             let samples = sample_contexts().into_iter().map(|context| rule.told(context)).collect();
             chains.uses(TemplateUse::Files { folder: folder.clone(), samples });
         }
-        let attach = chains.attach(Onboard(rule)).to::<PostConfirmation>();
-        if at_sign_in { attach.beside::<PostAuthentication>().done() } else { attach.done() }
+        onboarding::attach(rule, at_sign_in, chains)
     }
 }
 
@@ -94,7 +91,7 @@ impl Configured for S3Provisioning {
 struct Provision {
     from: FileSource,
     prefix: Prefix,
-    attributes: Option<BTreeSet<String>>,
+    attributes: Option<BTreeSet<AttributeName>>,
     since: Option<Since>,
 }
 
@@ -123,7 +120,7 @@ impl Provision {
     /// What of a context files may be filled with.
     fn told(&self, mut context: Map<String, Value>) -> Map<String, Value> {
         if let (Some(names), Some(Value::Object(user))) = (&self.attributes, context.get_mut("user")) {
-            user.retain(|name, _| name == "sub" || names.contains(name));
+            user.retain(|name, _| name == "sub" || names.contains(name.as_str()));
         }
         context
     }
@@ -135,7 +132,14 @@ impl TryFrom<S3Provisioning> for Provision {
     fn try_from(settings: S3Provisioning) -> Result<Self, ConfigError> {
         let S3Provisioning { files, copy_from, prefix, attributes, onboard_since: since, .. } = settings;
         let from = match (files, copy_from) {
-            (Some(files), None) => FileSource::Folder(folder(&files).map_err(|error| error.at("files"))?),
+            (Some(files), None) => {
+                if let Some(name) = attributes.iter().flatten().find(|name| name.is_of_account()) {
+                    return Err(ConfigError::new(format!("no file can be filled with `{name}`"))
+                        .at("attributes")
+                        .remedy("remove it: it is about the account, and not given to templates"));
+                }
+                FileSource::Folder(folder(&files).map_err(|error| error.at("files"))?)
+            }
             (None, Some(from)) => {
                 let from = templates(from, &prefix).map_err(|error| error.at("copy-from"))?;
                 if attributes.is_some() {

@@ -2,6 +2,7 @@
 
 use cognito_triggers::config::Configuration;
 use cognito_triggers::ledger::Condition;
+use cognito_triggers::onboarding::Onboard;
 use cognito_triggers::{Calls, Environment, Seen, TriggerSource};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -188,6 +189,14 @@ fn every_wrong_setting_is_explained() {
         (
             "copy-from = \"b/\"\nattributes = []",
             "triggers.toml:6: s3-provisioning.attributes: what is copied is not filled with attributes; remove it, or ship the files in a folder named by `files`",
+        ),
+        (
+            "files = \"a\"\nattributes = [\"custom:plan\", \"given-name\"]",
+            "triggers.toml:6: s3-provisioning.attributes[1]: users have no such attribute: did you mean `given_name`?",
+        ),
+        (
+            "files = \"a\"\nattributes = [\"identities\"]",
+            "triggers.toml:6: s3-provisioning.attributes: no file can be filled with `identities`; remove it: it is about the account, and not given to templates",
         ),
         (
             "copy-from = \"users/\"",

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cognito_triggers::onboarding::{self, Newcomer, Onboarding, Onboards, Since};
 use cognito_triggers::prelude::*;
-use cognito_triggers::{Attributes, TriggerSource, UserStatus};
+use cognito_triggers::{AttributeName, Attributes, TriggerSource, UserStatus};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,7 +47,7 @@ pub struct UserEvents {
     /// The attributes that are told of a user, by their names in the pool, e.g. `email` or `custom:plan`. The `sub` always is,
     /// anything else never.
     #[serde(default)]
-    attributes: BTreeSet<String>,
+    attributes: BTreeSet<AttributeName>,
     /// What comes sooner after an event of the same user and kind is taken for the same one, in seconds: 1 to 3600.
     #[serde(default = "half_a_minute")]
     once_per_seconds: u32,
@@ -89,11 +89,6 @@ impl Configured for UserEvents {
         }
         if !(1..=3600).contains(&self.once_per_seconds) {
             return Err(ConfigError::new("repetitions come within 1 to 3600 seconds").at("once-per-seconds"));
-        }
-        if self.attributes.iter().any(|name| name.trim().is_empty()) {
-            return Err(ConfigError::new("a name of an attribute is empty")
-                .at("attributes")
-                .remedy("write it as the pool has it, e.g. `email` or `custom:plan`"));
         }
         chains.need(Need::Ledger).need(Need::Publisher);
         let meets = self.tells(EventName::Confirmed) && self.at_sign_in;
@@ -198,8 +193,8 @@ impl UserEvents {
 
     /// What is told of a user.
     fn user(&self, sub: &str, attributes: &Attributes) -> User {
-        let told = |name: &String| Some((name.clone(), attributes.find(name)?.to_owned()));
-        let told: Attributes = self.attributes.iter().filter_map(told).collect();
+        let names = self.attributes.iter().map(AttributeName::as_str);
+        let told: Attributes = names.filter_map(|name| Some((name, attributes.find(name)?))).collect();
         // Whoever fills every attribute must not escape being counted.
         let told = told.cut_to_fit();
         let attributes: BTreeMap<_, _> = told.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

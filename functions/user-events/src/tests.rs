@@ -265,6 +265,8 @@ async fn what_is_published_again_has_the_same_id() {
     let ids: Vec<_> = lines.iter().map(|line| line["detail"]["id"].as_str().unwrap()).collect();
     assert_eq!((ids.len(), &ids[..2]), (4, &ids[2..]));
     assert_ne!(ids[0], ids[1]);
+    let outer: BTreeSet<_> = lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    assert_eq!(outer.len(), 4, "by the outer id no repetition can be told, on AWS nor here");
     for line in &lines {
         assert_eq!(line["detail-type"], line["detail"]["name"]);
         assert_eq!(misfit(&line["detail"]), None);
@@ -335,8 +337,12 @@ fn every_wrong_setting_is_explained() {
             "triggers.toml:5: user-events.once-per-seconds: repetitions come within 1 to 3600 seconds",
         ),
         (
-            "attributes = [\"email\", \" \"]",
-            "triggers.toml:5: user-events.attributes: a name of an attribute is empty; write it as the pool has it, e.g. `email` or `custom:plan`",
+            "attributes = [\"locale\", \"mail\"]",
+            "triggers.toml:5: user-events.attributes[1]: users have no such attribute: did you mean `email`?",
+        ),
+        (
+            "attributes = [\"plan\"]",
+            "triggers.toml:5: user-events.attributes[0]: users have no such attribute: write one that every pool has, e.g. `email`, or one of the pool's own behind `custom:`, e.g. `custom:plan`",
         ),
         ("attribute = []", "triggers.toml:5: user-events.attribute: there is no such key; did you mean `attributes`?"),
     ];

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cognito_triggers::config::{Configuration, schema};
 use cognito_triggers::ledger::{Condition, Delivery};
+use cognito_triggers::onboarding::Onboard;
 use cognito_triggers::{Calls, Environment, TriggerSource};
 use jiff::SignedDuration;
 use serde_json::json;

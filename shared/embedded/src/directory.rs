@@ -349,7 +349,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// A random UUID, version 4 (RFC 9562), as Cognito gives for a `sub`.
-fn uuid(bytes: [u8; 16]) -> String {
+pub(crate) fn uuid(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes);
     let number = (number & !(0xf << 76)) | (0x4 << 76);
     let number = (number & !(0b11 << 62)) | (0b10 << 62);

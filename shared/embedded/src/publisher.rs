@@ -5,7 +5,9 @@
 //!  "resources":[],"detail":{"…":"…","id":"…","pool":"eu-central-1_Example01","time":"2026-03-01T10:00:00Z"}}
 //! ```
 //!
-//! (On one line.) `detail` is what the rule told, with `id`, `pool` and `time` where it did not tell them itself.
+//! (On one line.) `detail` is what the rule told, with `id`, `pool` and `time` where it did not tell them itself. Outside of it
+//! `id` is another one each time an event is published, and `time` is in whole seconds, as EventBridge has them: by `detail.id`
+//! a repetition can be told.
 //!
 //! Writers take turns under a lock that ends with their process, and each appends a line as a whole. What one who died, or found
 //! the disk full, left of a line is removed by the next: nobody was told that it had been published.
@@ -17,11 +19,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cognito_triggers::ledger::UserEvent;
-use cognito_triggers::{Adapter, ConfigError, Fault, Publisher};
-use jiff::Timestamp;
+use cognito_triggers::{Adapter, ConfigError, Fault, Publisher, random};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::directory::uuid;
 use crate::disk;
 
 /// `file:<file>`.
@@ -79,7 +81,7 @@ impl FilePublisher {
 #[async_trait]
 impl Publisher for FilePublisher {
     async fn publish(&self, pool: &str, event: &UserEvent) -> Result<(), Fault> {
-        let mut line = serde_json::to_vec(&Line::of(pool, event))?;
+        let mut line = serde_json::to_vec(&Line::of(pool, event, uuid(random::bytes()?)))?;
         line.push(b'\n');
         let path = Arc::clone(&self.0);
         disk::blocking(move || {
@@ -97,22 +99,22 @@ impl Publisher for FilePublisher {
 #[serde(rename_all = "kebab-case")]
 struct Line<'a> {
     version: &'static str,
-    id: &'a str,
+    id: String,
     detail_type: &'a str,
     source: &'static str,
-    time: Timestamp,
+    time: String,
     resources: [&'static str; 0],
     detail: Map<String, Value>,
 }
 
 impl<'a> Line<'a> {
-    fn of(pool: &str, event: &'a UserEvent) -> Self {
+    fn of(pool: &str, event: &'a UserEvent, id: String) -> Self {
         let mut detail = event.detail.clone();
         for (name, value) in [("id", event.id.clone()), ("pool", pool.into()), ("time", event.time.to_string())] {
             detail.entry(name).or_insert(value.into());
         }
-        let UserEvent { id, name, time, .. } = event;
-        Self { version: "0", id, detail_type: name, source: SOURCE, time: *time, resources: [], detail }
+        let time = event.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self { version: "0", id, detail_type: &event.name, source: SOURCE, time, resources: [], detail }
     }
 }
 
@@ -197,9 +199,9 @@ mod tests {
             of_the_pool
                 .map(|mut line| {
                     assert_eq!((&line["version"], &line["source"]), (&json!("0"), &json!("cognito-triggers")));
-                    let (id, time) = (line["id"].clone(), line["time"].clone());
+                    assert_ne!(line["id"], line["detail"]["id"], "it would be taken for the one that stays the same");
                     let detail = line["detail"].as_object_mut().unwrap();
-                    assert_eq!((detail.remove("id"), detail.remove("time")), (Some(id.clone()), Some(time.clone())));
+                    let (id, time) = (detail.remove("id").unwrap(), detail.remove("time").unwrap());
                     detail.remove("pool");
                     let detail = std::mem::take(detail);
                     let name = line["detail-type"].as_str().unwrap().into();
@@ -248,8 +250,25 @@ mod tests {
     async fn a_line_has_the_shape_eventbridge_hands_on() {
         let (_folder, publisher) = publisher();
         publisher.publish("eu-central-1_A", &event(&json!({ "version": 1, "id": "its own" }))).await.unwrap();
-        let expected = r#"{"version":"0","id":"e-1","detail-type":"user.confirmed","source":"cognito-triggers","time":"2026-03-01T10:00:00Z","resources":[],"detail":{"id":"its own","pool":"eu-central-1_A","time":"2026-03-01T10:00:00Z","version":1}}"#;
-        assert_eq!(fs::read_to_string(publisher.file()).unwrap(), format!("{expected}\n"));
+        let written = fs::read_to_string(publisher.file()).unwrap();
+        let id = lines(&publisher)[0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        let expected = r#"{"version":"0","id":"ID","detail-type":"user.confirmed","source":"cognito-triggers","time":"2026-03-01T10:00:00Z","resources":[],"detail":{"id":"its own","pool":"eu-central-1_A","time":"2026-03-01T10:00:00Z","version":1}}"#;
+        assert_eq!(written.replace(&id, "ID"), format!("{expected}\n"));
+    }
+
+    #[tokio::test]
+    async fn only_the_detail_is_the_same_when_an_event_comes_again() {
+        let (_folder, publisher) = publisher();
+        let event = UserEvent { time: "2026-03-01T10:00:00.987Z".parse().unwrap(), ..event(&json!({})) };
+        publisher.publish("p", &event).await.unwrap();
+        publisher.publish("p", &event).await.unwrap();
+        let lines = lines(&publisher);
+        assert_ne!(lines[0]["id"], lines[1]["id"]);
+        assert_eq!(lines[0]["detail"], lines[1]["detail"]);
+        assert_eq!(lines[0]["detail"]["id"], "e-1");
+        assert_eq!(lines[0]["time"], "2026-03-01T10:00:00Z", "EventBridge keeps it to the second");
+        assert_eq!(lines[0]["detail"]["time"], "2026-03-01T10:00:00.987Z");
     }
 
     #[tokio::test]

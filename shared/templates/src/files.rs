@@ -69,7 +69,9 @@ impl FileSet {
         errors.extend(engine::unknown_attributes(&set.engine, |name| set.place(name)));
         if set.files.is_empty() && errors.is_empty() {
             let error = ConfigError::new("there is no file in this folder").placed(&set.place, 1);
-            errors.push(error.remedy("put the files there that every user is to get"));
+            errors.push(error.remedy(
+                "put the files there that every user is to get; hidden ones, and copies whose names end with `~`, do not count",
+            ));
         }
         if errors.is_empty() { Ok(set) } else { Err(errors) }
     }

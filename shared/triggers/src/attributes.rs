@@ -1,11 +1,14 @@
 //! A user's attributes, and the maps an application may pass along.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::civil::Date;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::EmailAddress;
@@ -21,6 +24,27 @@ pub struct Attributes(BTreeMap<String, String>);
 
 /// A map of strings a client passed along: `clientMetadata`, `validationData`. Read like [`Attributes`].
 pub type Metadata = Attributes;
+
+/// The name of an attribute as an operator writes it: one that every pool has, or one of the pool's own, `custom:plan`.
+///
+/// A name that no user can have would be silent for ever: an attribute that is missing looks like one that nobody filled.
+///
+/// ```
+/// use cognito_triggers::AttributeName;
+///
+/// assert!("custom:plan".parse::<AttributeName>().is_ok());
+/// let wrong = "mail".parse::<AttributeName>().unwrap_err();
+/// assert_eq!(wrong.to_string(), "users have no such attribute: did you mean `email`?");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeName(String);
+
+/// What was given is not the name of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("users have no such attribute: {remedy}")]
+pub struct NotAnAttribute {
+    remedy: Cow<'static, str>,
+}
 
 /// Where a user stands, `cognito:user_status`. Open: what is not known here is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +165,13 @@ impl Attributes {
         self.filled("identities").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
     }
 
+    /// The same without what is about the account rather than the person: `identities`, the accounts at other providers, and
+    /// what begins with `cognito:`.
+    #[must_use]
+    pub fn of_person(&self) -> Self {
+        self.iter().filter(|(name, _)| !is_of_account(name)).collect()
+    }
+
     /// The same, if all of it takes at most [`Attributes::MOST`] bytes as JSON; otherwise with the longest values cut.
     ///
     /// What a rule stages is stored in one item with it, and an item of DynamoDB has at most 400 KB. A user may have 70
@@ -164,6 +195,123 @@ impl Attributes {
     fn filled(&self, name: &str) -> Option<&str> {
         self.find(name).filter(|value| !value.trim().is_empty())
     }
+}
+
+/// What every pool has: the standard claims of OpenID Connect, and what Cognito tells of its own.
+const STANDARD: [&str; 22] = [
+    "address",
+    "birthdate",
+    "cognito:user_status",
+    "email",
+    "email_verified",
+    "family_name",
+    "gender",
+    "given_name",
+    "identities",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "sub",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
+/// What the names of a pool's own attributes begin with; the second ones only an administrator can write.
+const OWN: [&str; 2] = ["custom:", "dev:custom:"];
+
+impl AttributeName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is about the account rather than the person, see [`Attributes::of_person`].
+    #[must_use]
+    pub fn is_of_account(&self) -> bool {
+        is_of_account(&self.0)
+    }
+}
+
+impl fmt::Display for AttributeName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// So that a set of them can be asked for a name.
+impl Borrow<str> for AttributeName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AttributeName {
+    type Err = NotAnAttribute;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAttribute> {
+        let own = OWN.iter().find_map(|prefix| text.strip_prefix(prefix));
+        let is_plain =
+            |name: &str| !name.is_empty() && !name.contains(|it: char| it.is_whitespace() || it.is_control());
+        if STANDARD.contains(&text) || own.is_some_and(is_plain) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(NotAnAttribute { remedy: remedy(text) })
+    }
+}
+
+/// What to write instead of this. What was written is not quoted.
+fn remedy(text: &str) -> Cow<'static, str> {
+    let text = text.trim().to_lowercase();
+    if text.starts_with("custom") || text.starts_with("dev:") {
+        return "write an attribute of the pool's own as the pool has it, with colons and without spaces, e.g. `custom:plan`"
+            .into();
+    }
+    let text = text.replace(['-', ' ', '.'], "_");
+    let nearest = STANDARD
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&text, known), known))
+        .filter(|(likeness, _)| *likeness > 0.82)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    match nearest {
+        Some((_, known)) => format!("did you mean `{known}`?").into(),
+        None => {
+            "write one that every pool has, e.g. `email`, or one of the pool's own behind `custom:`, e.g. `custom:plan`"
+                .into()
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AttributeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for AttributeName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AttributeName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+/// `identities` and what begins with `cognito:`.
+fn is_of_account(name: &str) -> bool {
+    name == "identities" || name.starts_with("cognito:")
 }
 
 /// How many bytes a text takes as JSON.
@@ -262,6 +410,49 @@ mod tests {
         assert_eq!(attributes.email(), None);
         assert_eq!(attributes.identities()[0].provider_name, "Google");
         assert_eq!(attributes.user_status(), Some(UserStatus::Other("SOMETHING_NEW".into())));
+    }
+
+    fn named(text: &str) -> Result<AttributeName, String> {
+        serde_json::from_value(text.into()).map_err(|error: serde_json::Error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_user_can_have_is_the_name_of_an_attribute() {
+        for name in
+            STANDARD.into_iter().chain(["custom:plan", "dev:custom:Plan", "custom:größe.1/2", "custom:custom:x"])
+        {
+            assert_eq!(named(name).map(|name| name.to_string()).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn what_no_user_can_have_is_refused_with_what_to_write() {
+        let meant = |name: &str| format!("users have no such attribute: did you mean `{name}`?");
+        for (wrong, near) in [
+            ("mail", "email"),
+            ("Email", "email"),
+            (" email", "email"),
+            ("e-mail", "email"),
+            ("emial", "email"),
+            ("givenName", "given_name"),
+            ("given-name", "given_name"),
+            ("phone", "phone_number"),
+            ("cognito:status", "cognito:user_status"),
+            ("identity", "identities"),
+            ("birthday", "birthdate"),
+        ] {
+            assert_eq!(named(wrong), Err(meant(near)), "{wrong}");
+        }
+        for wrong in ["", " ", "plan", "xyz"] {
+            let expected = "users have no such attribute: write one that every pool has, e.g. `email`, or one of the pool's own behind `custom:`, e.g. `custom:plan`";
+            assert_eq!(named(wrong), Err(expected.into()), "{wrong}");
+        }
+        for wrong in ["custom:", "custom: plan", "custom.plan", "Custom:plan", "custom_plan", "dev:plan", "custom:a\n"]
+        {
+            let expected = "users have no such attribute: write an attribute of the pool's own as the pool has it, with colons and without spaces, e.g. `custom:plan`";
+            assert_eq!(named(wrong), Err(expected.into()), "{wrong}");
+        }
+        assert!(serde_json::from_str::<AttributeName>("7").is_err());
     }
 
     #[test]

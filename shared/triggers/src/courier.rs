@@ -31,12 +31,16 @@ use crate::{Clock, Fault, FaultKind, Outlook, Services, random};
 
 /// How long a delivery is tried, counted from the first failure that counts.
 pub const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
+/// How often it is tried in that time at least: a courier that was switched off meanwhile parks nothing.
+pub const LEAST_TRIES: u32 = 10;
 /// How long one try may take.
 pub const TRY: SignedDuration = SignedDuration::from_secs(20);
 /// How long a delivery is left to the courier that took it up: longer than a try and its settling take.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(120);
 /// The pause after the first failure; every other is twice the one before.
 pub const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+/// The most a pause takes where a service has too much to do.
+pub const LONGEST_THROTTLED: SignedDuration = SignedDuration::from_mins(15);
 /// The most a pause takes.
 pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(3);
 
@@ -569,7 +573,7 @@ fn fate(delivery: &Delivery, fault: &Fault, now: Timestamp) -> Fate {
     let attempts = delivery.attempts.saturating_add(1);
     match fault.outlook() {
         Outlook::Throttled => Fate::Later {
-            due: later(now, FIRST_PAUSE),
+            due: later(now, throttled_pause(now.duration_since(delivery.staged))),
             attempts: delivery.attempts,
             failing_since: delivery.failing_since,
             fault: reason,
@@ -577,7 +581,7 @@ fn fate(delivery: &Delivery, fault: &Fault, now: Timestamp) -> Fate {
         Outlook::Permanent => Fate::Parked { at: now, attempts, fault: reason },
         Outlook::Transient => {
             let since = delivery.failing_since.unwrap_or(now);
-            if now.duration_since(since) >= PATIENCE {
+            if now.duration_since(since) >= PATIENCE && attempts >= LEAST_TRIES {
                 let fault = format!("tried {attempts} times in three days: {reason}");
                 return Fate::Parked { at: now, attempts, fault };
             }
@@ -585,6 +589,12 @@ fn fate(delivery: &Delivery, fault: &Fault, now: Timestamp) -> Fate {
             Fate::Later { due, attempts, failing_since: Some(since), fault: reason }
         }
     }
+}
+
+/// The pause where a service has too much to do: a quarter of the time it waits already. A quota of a day is not asked for
+/// twice a minute.
+fn throttled_pause(waiting: SignedDuration) -> SignedDuration {
+    waiting.checked_div(4).unwrap_or(FIRST_PAUSE).clamp(FIRST_PAUSE, LONGEST_THROTTLED)
 }
 
 /// The pause after so many tries in vain.

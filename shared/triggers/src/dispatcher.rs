@@ -25,6 +25,7 @@ pub struct Chains {
     section: Section,
     needs: Vec<(Need, &'static str)>,
     templates: Vec<(TemplateUse, &'static str)>,
+    dispensable: Vec<&'static str>,
 }
 
 /// Which sources go to which chain.
@@ -41,6 +42,8 @@ pub(crate) struct Section {
     pub(crate) on_fault: OnFault,
     pub(crate) asks_ledger: bool,
     pub(crate) delivery: DeliveryMode,
+    /// Whether nobody waits for the rule, so that the others work without it.
+    pub(crate) is_dispensable: bool,
     pub(crate) environment: crate::Environment,
 }
 
@@ -99,7 +102,15 @@ impl Chains {
     }
 
     pub(crate) fn begin(&mut self, section: Section) {
+        if section.is_dispensable {
+            self.dispensable.push(section.name);
+        }
         self.section = section;
+    }
+
+    /// Whether nobody waits for the rule of this table.
+    pub(crate) fn can_do_without(&self, section: &str) -> bool {
+        self.dispensable.contains(&section)
     }
 
     /// What the attached rules cannot work without, and the table of the rule that says so.

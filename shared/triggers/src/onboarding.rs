@@ -10,12 +10,11 @@ use serde_json::{Map, Value};
 use crate::ledger::{Condition, Task};
 pub use crate::since::Since;
 use crate::{
-    Answer, Attributes, Event, Fault, Keys, PostAuthentication, PostConfirmation, Rule, Trigger, TriggerSource,
-    Verdict, Visit,
+    Answer, Attributes, Chains, ConfigError, Event, Fault, Need, PostAuthentication, PostConfirmation, Rule, Trigger,
+    TriggerSource, Verdict, Visit,
 };
 
-/// A rule that does something once for every user. Attach it as [`Onboard`] to [`PostConfirmation`] and, beside, to
-/// [`PostAuthentication`].
+/// A rule that does something once for every user. [`attach`] attaches it.
 pub trait Onboards: Send + Sync + 'static {
     /// The key of the delivery, which the member is marked with for ever: the rule's table.
     const KEY: &'static str;
@@ -48,8 +47,6 @@ pub struct Newcomer<'a> {
     pub met: Met,
     /// Now.
     pub now: Timestamp,
-    /// Keyed hashes.
-    pub keys: &'a Keys,
 }
 
 /// How a newcomer was met.
@@ -77,11 +74,12 @@ impl From<Task> for Onboarding {
 }
 
 impl Newcomer<'_> {
-    /// What templates are filled with: `user` with the attributes by name, [cut](Attributes::cut_to_fit) if they are enormous,
-    /// `pool` and `client`.
+    /// What templates are filled with: `user` with the attributes [of the person](Attributes::of_person) by name,
+    /// [cut](Attributes::cut_to_fit) if they are enormous, `pool` and `client`. No template may ask for more, and what is stored
+    /// lies in the ledger until it is delivered.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
-        let attributes = self.attributes.cut_to_fit();
+        let attributes = self.attributes.of_person().cut_to_fit();
         let user: Map<String, Value> = attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let mut context = Map::new();
         context.insert("user".into(), user.into());
@@ -89,6 +87,20 @@ impl Newcomer<'_> {
         context.insert("client".into(), self.client.unwrap_or_default().into());
         context
     }
+}
+
+/// Attaches a rule to [`PostConfirmation`] and, if newcomers are met at a sign-in too, beside to [`PostAuthentication`]; asks for
+/// a directory if that has to say who is new.
+///
+/// # Errors
+///
+/// If another trigger claims the same source.
+pub fn attach<R: Onboards>(rule: R, at_sign_in: bool, chains: &mut Chains) -> Result<(), ConfigError> {
+    if at_sign_in && rule.onboard_since().is_some() {
+        chains.need(Need::Directory);
+    }
+    let attach = chains.attach(Onboard(rule)).to::<PostConfirmation>();
+    if at_sign_in { attach.beside::<PostAuthentication>().done() } else { attach.done() }
 }
 
 /// Makes a rule of what is done once for every user.
@@ -164,7 +176,6 @@ async fn meet<R: Onboards, T: Trigger>(
         attributes: event.attributes(),
         met,
         now: visit.now,
-        keys: &visit.keys,
     };
     let Some(Onboarding { task, due }) = rule.onboard(&newcomer)? else { return Ok(()) };
     let staged = visit.deliveries.stage(R::KEY, task);
@@ -251,6 +262,38 @@ mod tests {
         let Task::Publish(event) = &delivery.task else { panic!() };
         assert_eq!(event.name, "SignedIn");
         assert_eq!(trial(Some(since)).handles(&confirmation()).deliveries[0].only_if, None);
+    }
+
+    #[test]
+    fn nothing_is_kept_that_no_template_may_ask_for() {
+        let event = confirmation()
+            .with("identities", "[{\"userId\": \"7\"}]")
+            .with("cognito:user_status", "EXTERNAL_PROVIDER")
+            .with("cognito:email_alias", "anna@example.com")
+            .with("custom:plan", "gold");
+        let seen = trial(None).handles(&event);
+        let Task::Publish(UserEvent { detail, .. }) = &seen.deliveries[0].task else { panic!() };
+        let user = detail["user"].as_object().unwrap();
+        assert_eq!((&user["sub"], &user["custom:plan"]), (&"anna".into(), &"gold".into()));
+        let expected: Vec<_> = event.attributes().iter().map(|(name, _)| name).collect();
+        let (account, person): (Vec<&str>, Vec<&str>) =
+            expected.into_iter().partition(|name| name.starts_with("cognito:") || *name == "identities");
+        assert_eq!(account, ["cognito:email_alias", "cognito:user_status", "identities"]);
+        assert_eq!(user.keys().collect::<Vec<_>>(), person);
+    }
+
+    #[test]
+    fn at_a_sign_in_it_is_attached_beside_and_may_need_a_directory() {
+        let attached = |since, at_sign_in| {
+            let mut chains = Chains::default();
+            attach(Greets { since }, at_sign_in, &mut chains).unwrap();
+            let triggers: Vec<_> = chains.overview().into_iter().map(|(trigger, _)| trigger).collect();
+            (triggers.join(" "), chains.needs().iter().any(|(need, _)| *need == Need::Directory))
+        };
+        let (since, both) = (Some(Timestamp::UNIX_EPOCH), "PostAuthentication PostConfirmation".to_owned());
+        assert_eq!(attached(since, true), (both.clone(), true));
+        assert_eq!(attached(None, true), (both, false));
+        assert_eq!(attached(since, false), ("PostConfirmation".into(), false));
     }
 
     #[test]

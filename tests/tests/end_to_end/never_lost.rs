@@ -583,6 +583,29 @@ fn a_mistake_in_what_only_deliveries_need_is_told_and_bothers_nobody() {
     scene.account().check(4);
 }
 
+#[test]
+fn a_rule_whose_table_is_wrong_is_left_out_and_makes_up_for_it_at_the_next_sign_in() {
+    let scene = Scene::new();
+    let text = std::fs::read_to_string(scene.path("triggers.toml")).unwrap();
+    let wrong = text.replace("[welcome-email]", "[welcome-email]\nfrom = \"Acme <hello>\"");
+    std::fs::write(scene.path("triggers.toml"), wrong).unwrap();
+    let pool = scene.start("pool", CALM, &[]);
+    for event in [crate::kit::sign_up("anna", "Anni"), confirmation(0), sign_in(0)] {
+        let event = event.to_string();
+        assert_eq!(pool.invoke(event.clone()).outcome, Outcome::Answer(event.into_bytes()));
+    }
+    let said = pool.logs();
+    let told = said.iter().any(|line| line.contains("ERROR") && line.contains("welcome-email.from"));
+    assert!(told, "{}", said.join("\n"));
+    assert_eq!(mails(&scene.path("mail")).len(), 1, "the notice");
+
+    std::fs::write(scene.path("triggers.toml"), &text).unwrap();
+    let pool = scene.start("pool", CALM, &[]);
+    assert!(matches!(pool.invoke(sign_in(0).to_string()).outcome, Outcome::Answer(_)));
+    scene.drain();
+    scene.account().check(1);
+}
+
 fn decision(pool: &Function) -> Value {
     let lines = pool.logs();
     let line = lines.iter().rfind(|line| line.contains("\"message\":\"decision\"")).expect("no decision line");

@@ -123,10 +123,12 @@ fn a_folder_lies_below_that_of_the_configuration() {
 fn a_folder_has_a_hundred_files_and_none_is_huge() {
     let place = Place::with(&[]);
     fs::create_dir_all(place.path("provision")).unwrap();
-    assert_eq!(
-        check(&place),
-        ["provision:1: there is no file in this folder; put the files there that every user is to get"]
-    );
+    let nothing = "provision:1: there is no file in this folder; put the files there that every user is to get; hidden ones, and copies whose names end with `~`, do not count";
+    assert_eq!(check(&place), [nothing]);
+    for hidden in [".gitkeep", ".git/config", "page.html~", "empty/.gitkeep"] {
+        place.write(&format!("provision/{hidden}"), "x");
+        assert_eq!(check(&place), [nothing], "{hidden}");
+    }
     for nth in 0..100 {
         place.write(&format!("provision/{nth}.txt"), "x");
     }

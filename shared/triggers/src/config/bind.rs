@@ -93,10 +93,23 @@ struct Prepared {
 
 impl RuleVisitor for Binding<'_> {
     fn rule<R: Configured>(&mut self) {
-        let Some(prepared) = self.prepare(R::SECTION, R::ON_FAULT) else { return };
+        let before = self.errors.len();
+        let on_fault = self.bind::<R>().unwrap_or(R::ON_FAULT);
+        // Nobody is kept out because of a greeting: such a rule is left out, and what is wrong is said.
+        if (R::ON_FAULT, on_fault) == (OnFault::Continue, OnFault::Continue) {
+            let wrong = self.errors.split_off(before);
+            self.errors.extend(wrong.into_iter().map(ConfigError::dispensable));
+        }
+    }
+}
+
+impl Binding<'_> {
+    /// Attaches a rule, or notes what is wrong with its table. Answers what its faults do, as far as that can be read.
+    fn bind<R: Configured>(&mut self) -> Option<OnFault> {
+        let prepared = self.prepare(R::SECTION, R::ON_FAULT)?;
         match R::deserialize(&prepared.settings) {
             Ok(rule) if prepared.on => {
-                self.begin(R::SECTION, &prepared);
+                self.begin(R::SECTION, &prepared, R::ON_FAULT);
                 if let Err(error) = rule.attach(&mut self.chains) {
                     self.refuse(R::SECTION, &prepared, error);
                 }
@@ -104,6 +117,7 @@ impl RuleVisitor for Binding<'_> {
             Ok(_) => {}
             Err(misfit) => self.misfit(R::SECTION, &prepared, misfit),
         }
+        Some(prepared.on_fault)
     }
 }
 
@@ -179,11 +193,12 @@ impl<'a> Binding<'a> {
         None
     }
 
-    fn begin(&mut self, name: &'static str, prepared: &Prepared) {
+    fn begin(&mut self, name: &'static str, prepared: &Prepared, default: OnFault) {
         self.on.push(name);
         let environment = self.environment.clone();
         let Prepared { on_fault, delivery, .. } = *prepared;
-        self.chains.begin(Section { name, on_fault, asks_ledger: false, delivery, environment });
+        let is_dispensable = (default, on_fault) == (OnFault::Continue, OnFault::Continue);
+        self.chains.begin(Section { name, on_fault, asks_ledger: false, delivery, is_dispensable, environment });
     }
 
     /// Notes what the rule itself found wrong.
@@ -214,17 +229,18 @@ impl<'a> Binding<'a> {
 impl Bound {
     /// What the attached rules need and is neither configured nor set, with the table of the rule that needs it.
     pub(super) fn unmet(&self, configuration: &Configuration, met: impl Fn(Need) -> bool) -> Vec<ConfigError> {
-        let base = self.base.needs().iter().map(|need| (None, need));
-        let pools =
-            self.pools.iter().flat_map(|(pool, chains)| chains.needs().iter().map(move |need| (Some(pool), need)));
+        let base = self.base.needs().iter().map(|need| (None, &self.base, need));
+        let pools = self.pools.iter();
+        let pools = pools.flat_map(|(pool, chains)| chains.needs().iter().map(move |need| (Some(pool), chains, need)));
         let mut errors = Vec::new();
-        for (pool, (need, section)) in base.chain(pools).filter(|(_, (need, _))| !met(*need)) {
+        for (pool, chains, (need, section)) in base.chain(pools).filter(|(_, _, (need, _))| !met(*need)) {
             let own = pool.and_then(|pool| configuration.pool_table(pool)?.get(*section));
             let (path, node) = match (pool, own) {
                 (Some(pool), Some(own)) => (format!("{}.{section}", pool_path(pool)), Some(own)),
                 _ => ((*section).to_owned(), configuration.root().get(*section)),
             };
             let error = missing(*need).at(path).elsewhere();
+            let error = if chains.can_do_without(section) { error.dispensable() } else { error };
             errors.push(error.placed(configuration.file(), node.map_or(1, |node| node.line)));
         }
         errors
@@ -234,6 +250,14 @@ impl Bound {
     pub(super) fn needs(&self, need: Need) -> bool {
         let needs = |chains: &Chains| chains.needs().iter().any(|(needed, _)| *needed == need);
         needs(&self.base) || self.pools.values().any(needs)
+    }
+
+    /// Whether a rule of any pool needs this that people wait for.
+    pub(super) fn cannot_do_without(&self, need: Need) -> bool {
+        let cannot = |chains: &Chains| {
+            chains.needs().iter().any(|(needed, section)| *needed == need && !chains.can_do_without(section))
+        };
+        cannot(&self.base) || self.pools.values().any(cannot)
     }
 }
 

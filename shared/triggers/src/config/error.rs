@@ -10,12 +10,20 @@ pub struct ConfigError {
     remedy: Option<String>,
     place: Option<(String, usize)>,
     elsewhere: bool,
+    dispensable: bool,
 }
 
 impl ConfigError {
     /// Names what is wrong: lower case, no full stop. Never quote a secret.
     pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), path: String::new(), remedy: None, place: None, elsewhere: false }
+        Self {
+            problem: problem.into(),
+            path: String::new(),
+            remedy: None,
+            place: None,
+            elsewhere: false,
+            dispensable: false,
+        }
     }
 
     /// Names the key, relative to the table at hand: `allow[2]`.
@@ -63,6 +71,19 @@ impl ConfigError {
     pub(crate) fn elsewhere(mut self) -> Self {
         self.elsewhere = true;
         self
+    }
+
+    /// The same, marked as about a rule that nobody waits for: it is left out, and everything else works.
+    #[must_use]
+    pub(crate) fn dispensable(mut self) -> Self {
+        self.dispensable = true;
+        self
+    }
+
+    /// Whether it is about a rule that nobody waits for.
+    #[must_use]
+    pub(crate) fn is_dispensable(&self) -> bool {
+        self.dispensable
     }
 
     /// Whether it is about the machine and not about the file.

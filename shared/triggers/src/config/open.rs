@@ -12,7 +12,8 @@ impl Configuration {
     /// Binds the tables to the rules and opens the services they need.
     ///
     /// A mailer, bucket or publisher that cannot be opened, or a template that is wrong, keeps nobody from signing in: what
-    /// needs it fails and stays due, and [`Dispatcher::doubts`] says why.
+    /// needs it fails and stays due, and [`Dispatcher::doubts`] says why. So it does of a table that is wrong and belongs to a
+    /// rule whose faults are passed over: that rule is left out.
     ///
     /// # Errors
     ///
@@ -34,7 +35,8 @@ impl Configuration {
         clock: Arc<dyn Clock>,
     ) -> Result<Dispatcher, ConfigErrors> {
         let (mut addresses, keys) = self.prepared(&mut bound, environment);
-        ConfigErrors::check(std::mem::take(&mut bound.errors))?;
+        let (doubts, errors) = std::mem::take(&mut bound.errors).into_iter().partition(ConfigError::is_dispensable);
+        ConfigErrors::check(errors)?;
         let needed = |need, address: &mut Option<String>| {
             if !bound.needs(need) {
                 *address = None;
@@ -46,14 +48,22 @@ impl Configuration {
         needed(Need::Bucket, &mut addresses.bucket);
         needed(Need::Publisher, &mut addresses.publisher);
 
-        let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
+        let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts };
         let mut services = Services { keys, ..Services::none(clock) };
-        if let Some(ledger) = opening.open("ledger", addresses.ledger.as_deref(), &adapters.ledgers).await {
-            services.ledger = ledger;
+        let (ledger, directory) = (addresses.ledger.as_deref(), addresses.directory.as_deref());
+        if bound.cannot_do_without(Need::Ledger) {
+            if let Some(ledger) = opening.open("ledger", ledger, &adapters.ledgers).await {
+                services.ledger = ledger;
+            }
+        } else if let Some(ledger) = opening.try_open("ledger", ledger, &adapters.ledgers).await {
+            services.ledger = ledger.unwrap_or_else(|absent| absent);
         }
-        if let Some(directory) = opening.open("directory", addresses.directory.as_deref(), &adapters.directories).await
-        {
-            services.directory = directory;
+        if bound.cannot_do_without(Need::Directory) {
+            if let Some(directory) = opening.open("directory", directory, &adapters.directories).await {
+                services.directory = directory;
+            }
+        } else if let Some(directory) = opening.try_open("directory", directory, &adapters.directories).await {
+            services.directory = directory.unwrap_or_else(|absent| absent);
         }
         opening.open_others(&mut services, &addresses, adapters).await;
         if adapters.templates.is_some() {

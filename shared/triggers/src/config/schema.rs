@@ -71,7 +71,11 @@ fn services() -> Value {
     let templates = "The folder of templates, beside this file. TRIGGERS_TEMPLATES overrides it";
     properties
         .insert("templates".into(), json!({ "type": "string", "default": "templates", "description": templates }));
-    properties.insert("delivery".into(), delivery());
+    let mut usual = delivery();
+    if let Some(usual) = usual.as_object_mut() {
+        usual.insert("default".into(), "inline".into());
+    }
+    properties.insert("delivery".into(), usual);
     json!({
         "type": "object",
         "description": "Where the services are that rules rely on",
@@ -83,7 +87,6 @@ fn services() -> Value {
 fn delivery() -> Value {
     json!({
         "enum": ["inline", "deferred"],
-        "default": "inline",
         "description": "Whether mails, files and events are sent before PostConfirmation is answered, or left to the courier",
     })
 }

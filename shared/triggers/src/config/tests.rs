@@ -624,7 +624,10 @@ fn only_what_is_needed_is_opened() {
 #[test]
 fn a_service_that_cannot_be_opened_is_told_with_the_place_of_its_address() {
     let key = ("TRIGGERS_KEY", KEY);
-    let told = |text: &str, variables: &[(&str, &str)]| opened(text, variables).err().unwrap();
+    // Said to be one that people wait for: by default the cloakroom is not.
+    let told = |text: &str, variables: &[(&str, &str)]| {
+        opened(&text.replace("[cloakroom]", "cloakroom.on-fault = \"deny\""), variables).err().unwrap()
+    };
     assert_eq!(
         told("[cloakroom]\n[services]\nledger = \"dynamodb:a\"", &[key]),
         "triggers.toml:3: services.ledger: this program has no ledger called `dynamodb`; it was built for `shelf:<name>`"
@@ -638,6 +641,32 @@ fn a_service_that_cannot_be_opened_is_told_with_the_place_of_its_address() {
     assert!(in_lambda.starts_with("triggers.toml:3: services.ledger: a ledger on this machine"), "{in_lambda}");
     let nothing = told("[cloakroom]", &[]);
     assert!(nothing.contains("needs a ledger") && nothing.contains("needs a root key"), "{nothing}");
+}
+
+#[test]
+fn a_rule_nobody_waits_for_is_left_out_if_its_table_is_wrong_or_it_lacks_something() {
+    let doubts = |text: &str, variables: &[(&str, &str)]| -> String {
+        let dispatcher = opened(text, variables).unwrap();
+        dispatcher.doubts().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let key = ("TRIGGERS_KEY", KEY);
+    assert_eq!(
+        doubts("[cloakroom]\n[services]\nledger = \"dynamodb:a\"", &[key]),
+        "triggers.toml:3: services.ledger: this program has no ledger called `dynamodb`; it was built for `shelf:<name>`"
+    );
+    let nothing = doubts("[doorman]\nallow = []\n[cloakroom]", &[]);
+    assert!(nothing.contains("needs a ledger") && nothing.contains("needs a root key"), "{nothing}");
+    let wrong = "[doorman]\nallow = []\n[cloakroom]\nwords = 7";
+    assert!(doubts(wrong, &[key]).starts_with("triggers.toml:4: cloakroom.words: expected an array"));
+    let dispatcher = opened(wrong, &[key]).unwrap();
+    assert_eq!(dispatcher.chains("p").overview(), [("PreSignUp", vec!["doorman"])]);
+    // Whoever checks the file hears of it as of every error.
+    assert!(complaints(wrong, &[key]).contains("cloakroom.words"));
+
+    // A gate that is off by a mistake would let everybody in, whatever its faults do.
+    assert!(opened("[doorman]\non-fault = \"continue\"\nalow = []", &[]).is_err());
+    assert!(opened("[cloakroom]\non-fault = \"deny\"\nwords = 7", &[key]).is_err());
+    assert!(opened("[cloakrom]\n[doorman]\nallow = []", &[]).is_err());
 }
 
 #[test]
