@@ -545,6 +545,20 @@ fn a_confirmation_costs_one_read_one_write_and_one_acknowledgement_whatever_the_
     assert_eq!(decision["level"], "INFO");
 }
 
+#[test]
+fn a_hundred_files_are_put_within_one_confirmation() {
+    let scene = Scene::new();
+    for number in FILES.len()..100 {
+        std::fs::write(scene.path(&format!("provision/{number}.txt")), format!("{{{{ name }}}}, {number}")).unwrap();
+    }
+    let pool = scene.start("pool", CALM, &[]);
+    let event = confirmation(0).to_string();
+    assert_eq!(pool.invoke(event.clone()).outcome, Outcome::Answer(event.into_bytes()));
+    assert_eq!(decision(&pool)["deliveries_done"], 4);
+    let put = files(&scene.path("files").join("users").join(sub(0)));
+    assert_eq!((put.len(), put["99.txt"].as_str()), (100, "Anna, 99"));
+}
+
 /// The mistakes of an operator: what the log says, and that the user does not notice.
 #[test]
 fn a_mistake_in_what_only_deliveries_need_is_told_and_bothers_nobody() {
