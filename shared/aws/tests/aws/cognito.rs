@@ -1,10 +1,13 @@
 //! The directory against ministack's Cognito.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cognitoidentityprovider::types::AttributeType;
+use cognito_triggers::services::contract::{self, Registry};
 use cognito_triggers::services::{Opening, User};
 use cognito_triggers::{Directory, Environment};
 use cognito_triggers_aws::{CognitoDirectory, DIRECTORY, Limits};
@@ -14,26 +17,72 @@ use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
 
-/// Makes a pool with these users, as its owner would.
-async fn pool(ministack: &Ministack, users: &[&str]) -> String {
-    let config = aws_sdk_cognitoidentityprovider::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(ministack.endpoint())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let client = Client::from_conf(config);
-    let made = client.create_user_pool().pool_name("test").send().await.unwrap();
-    let pool = made.user_pool.unwrap().id.unwrap();
-    for user in users {
-        let email = AttributeType::builder().name("email").value(format!("{user}@example.com")).build().unwrap();
-        let call = client.admin_create_user().user_pool_id(&pool).username(*user).user_attributes(email);
-        call.send().await.unwrap();
+/// The pool's owner.
+struct Owner(Client);
+
+impl Owner {
+    fn of(ministack: &Ministack) -> Self {
+        let config = aws_sdk_cognitoidentityprovider::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(ministack.endpoint())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        Self(Client::from_conf(config))
     }
-    let confirm = client.admin_set_user_password().user_pool_id(&pool).username(users[0]).password("Secret-Password-1");
-    confirm.permanent(true).send().await.unwrap();
+}
+
+#[async_trait]
+impl Registry for Owner {
+    async fn pool(&self) -> String {
+        let made = self.0.create_user_pool().pool_name("test").send().await.unwrap();
+        made.user_pool.unwrap().id.unwrap()
+    }
+
+    async fn create(
+        &self,
+        pool: &str,
+        user_name: &str,
+        attributes: &BTreeMap<String, String>,
+        confirmed: bool,
+    ) -> String {
+        let mut call = self.0.admin_create_user().user_pool_id(pool).username(user_name);
+        for (name, value) in attributes {
+            call = call.user_attributes(AttributeType::builder().name(name).value(value).build().unwrap());
+        }
+        let user = call.send().await.unwrap().user.unwrap();
+        if confirmed {
+            let confirm = self.0.admin_set_user_password().user_pool_id(pool).username(user_name);
+            confirm.password("Secret-Password-1").permanent(true).send().await.unwrap();
+        }
+        let sub = user.attributes.unwrap().into_iter().find(|attribute| attribute.name == "sub");
+        sub.unwrap().value.unwrap()
+    }
+}
+
+/// Makes a pool with these users, the first of them confirmed.
+async fn pool(ministack: &Ministack, users: &[&str]) -> String {
+    let owner = Owner::of(ministack);
+    let pool = owner.pool().await;
+    for (number, user) in users.iter().enumerate() {
+        let email = [("email".to_owned(), format!("{user}@example.com"))].into();
+        owner.create(&pool, user, &email, number == 0).await;
+    }
     pool
+}
+
+#[test]
+fn the_contract_holds() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let open = || Arc::new(CognitoDirectory::open(&environment(&ministack.endpoint()), Limits::TOOL).unwrap());
+        let suite = contract::directory(open(), Arc::new(Owner::of(&ministack))).client(open()).spawn(|task| {
+            let task = tokio::spawn(task);
+            Box::pin(async move { task.await.unwrap() })
+        });
+        suite.holds().await;
+    });
 }
 
 async fn everybody(directory: &CognitoDirectory, pool: &str) -> BTreeMap<String, User> {
