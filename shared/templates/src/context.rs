@@ -6,37 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cognito_triggers::STANDARD_ATTRIBUTES;
 use minijinja::value::{Enumerator, Object, Serde};
 use serde_json::{Map, Value as Json};
 
 pub(crate) use minijinja::Value;
 
 use crate::text;
-
-/// The standard attributes of a user pool (OpenID Connect Core, section 5.1; Cognito developer guide, "User pool attributes"),
-/// in the order of the alphabet.
-const STANDARD: [&str; 20] = [
-    "address",
-    "birthdate",
-    "email",
-    "email_verified",
-    "family_name",
-    "gender",
-    "given_name",
-    "locale",
-    "middle_name",
-    "name",
-    "nickname",
-    "phone_number",
-    "phone_number_verified",
-    "picture",
-    "preferred_username",
-    "profile",
-    "sub",
-    "updated_at",
-    "website",
-    "zoneinfo",
-];
 
 /// What a custom attribute begins with.
 const CUSTOM: &str = "custom:";
@@ -76,9 +52,9 @@ pub(crate) fn meant(expression: &str) -> Option<String> {
         (likeness(&best) > 0.82 && best != name).then_some(best)
     };
     match before.rsplit('.').next() {
-        Some("user") => nearest(&STANDARD).map(|best| format!("{before}.{best}")),
+        Some("user") => nearest(&STANDARD_ATTRIBUTES).map(|best| format!("{before}.{best}")),
         // An attribute that was written without its user.
-        Some("") if STANDARD.contains(&name) => Some(format!("user.{name}")),
+        Some("") if STANDARD_ATTRIBUTES.contains(&name) => Some(format!("user.{name}")),
         Some("") => nearest(&OTHERS).map(str::to_owned),
         _ => None,
     }
@@ -86,7 +62,7 @@ pub(crate) fn meant(expression: &str) -> Option<String> {
 
 /// Whether a user can have this attribute.
 pub(crate) fn is_attribute(name: &str) -> bool {
-    name == "custom" || name.starts_with(CUSTOM) || STANDARD.contains(&name)
+    name == "custom" || name.starts_with(CUSTOM) || STANDARD_ATTRIBUTES.contains(&name)
 }
 
 /// A user's attributes by name.

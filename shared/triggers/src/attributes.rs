@@ -197,17 +197,16 @@ impl Attributes {
     }
 }
 
-/// What every pool has: the standard claims of OpenID Connect, and what Cognito tells of its own.
-const STANDARD: [&str; 22] = [
+/// The standard attributes of a user pool (OpenID Connect Core, section 5.1; Cognito developer guide, "User pool attributes"),
+/// in the order of the alphabet.
+pub const STANDARD_ATTRIBUTES: [&str; 20] = [
     "address",
     "birthdate",
-    "cognito:user_status",
     "email",
     "email_verified",
     "family_name",
     "gender",
     "given_name",
-    "identities",
     "locale",
     "middle_name",
     "name",
@@ -222,6 +221,14 @@ const STANDARD: [&str; 22] = [
     "website",
     "zoneinfo",
 ];
+
+/// What Cognito tells of an account beside them.
+const OF_ACCOUNT: [&str; 2] = ["cognito:user_status", "identities"];
+
+/// What every pool has.
+fn of_every_pool() -> impl Iterator<Item = &'static str> {
+    STANDARD_ATTRIBUTES.into_iter().chain(OF_ACCOUNT)
+}
 
 /// What the names of a pool's own attributes begin with; the second ones only an administrator can write.
 const OWN: [&str; 2] = ["custom:", "dev:custom:"];
@@ -260,7 +267,7 @@ impl FromStr for AttributeName {
         let own = OWN.iter().find_map(|prefix| text.strip_prefix(prefix));
         let is_plain =
             |name: &str| !name.is_empty() && !name.contains(|it: char| it.is_whitespace() || it.is_control());
-        if STANDARD.contains(&text) || own.is_some_and(is_plain) {
+        if of_every_pool().any(|name| name == text) || own.is_some_and(is_plain) {
             return Ok(Self(text.to_owned()));
         }
         Err(NotAnAttribute { remedy: remedy(text) })
@@ -275,8 +282,7 @@ fn remedy(text: &str) -> Cow<'static, str> {
             .into();
     }
     let text = text.replace(['-', ' ', '.'], "_");
-    let nearest = STANDARD
-        .into_iter()
+    let nearest = of_every_pool()
         .map(|known| (strsim::jaro_winkler(&text, known), known))
         .filter(|(likeness, _)| *likeness > 0.82)
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
@@ -418,9 +424,7 @@ mod tests {
 
     #[test]
     fn what_a_user_can_have_is_the_name_of_an_attribute() {
-        for name in
-            STANDARD.into_iter().chain(["custom:plan", "dev:custom:Plan", "custom:größe.1/2", "custom:custom:x"])
-        {
+        for name in of_every_pool().chain(["custom:plan", "dev:custom:Plan", "custom:größe.1/2", "custom:custom:x"]) {
             assert_eq!(named(name).map(|name| name.to_string()).as_deref(), Ok(name));
         }
     }

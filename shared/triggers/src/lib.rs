@@ -59,7 +59,7 @@ mod trial;
 mod trigger;
 mod visit;
 
-pub use attributes::{AttributeName, Attributes, Identity, Metadata, NotAnAttribute, UserStatus};
+pub use attributes::{AttributeName, Attributes, Identity, Metadata, NotAnAttribute, STANDARD_ATTRIBUTES, UserStatus};
 pub use config::{ConfigError, Configured, OnFault, RuleSet};
 pub use dispatcher::{Attach, Chains, Dispatcher, Handled, Invocation, Need, Refusal};
 pub use email::{EmailAddress, NotAnAddress};
