@@ -109,13 +109,12 @@ impl Onboards for AdminNotice {
             None => (None, None),
         };
         let mail = Mail {
-            template: self.template.to_string(),
-            to: self.to.to_vec(),
             from: self.from.clone(),
             reply_to: self.reply_to.to_vec(),
             locales: vec![self.locale.to_string()],
             context: context(newcomer.context(), newcomer.user_name, newcomer.now, newcomer.met),
             digest,
+            ..Mail::new(self.template.to_string(), self.to.to_vec())
         };
         Ok(Some(Onboarding { task: Task::Mail(mail), due }))
     }

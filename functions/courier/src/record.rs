@@ -23,6 +23,9 @@ pub struct Record {
     pub rules: BTreeMap<String, usize>,
     /// Deliveries that had become pointless.
     pub lapsed: usize,
+    /// Deliveries that turned out to be due later.
+    #[serde(rename = "put-off")]
+    pub put_off: usize,
     /// Deliveries that are tried again later.
     pub retried: usize,
     /// Deliveries that are tried again later because a service had too much to do.
@@ -54,11 +57,12 @@ impl Finished {
     /// What was done, in numbers.
     #[must_use]
     pub fn record(&self) -> Record {
-        let Round { delivered, lapsed, retried, throttled, parked, failures, backlog } = &self.round;
+        let Round { delivered, lapsed, retried, throttled, parked, failures, backlog, put_off } = &self.round;
         Record {
             delivered: self.round.done(),
             rules: delivered.clone(),
             lapsed: *lapsed,
+            put_off: *put_off,
             retried: *retried,
             throttled: *throttled,
             parked: *parked,
@@ -94,6 +98,7 @@ impl Finished {
                     delivered = record.delivered,
                     rules = rules(&record.rules),
                     lapsed = record.lapsed,
+                    put_off = record.put_off,
                     retried = record.retried,
                     throttled = record.throttled,
                     parked = record.parked,

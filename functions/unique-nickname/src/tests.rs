@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cognito_triggers::ledger::Task;
-use cognito_triggers::services::{User, UserPage};
+use cognito_triggers::services::{NewPassword, User, UserPage};
 use cognito_triggers::{Calls, Directory, Services};
 
 use super::*;
@@ -22,6 +22,18 @@ impl Directory for Profiles {
 
     async fn find(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
         Ok(None)
+    }
+
+    async fn find_sub(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
+        Ok(None)
+    }
+
+    async fn sign_out(&self, _: &str, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn require_new_password(&self, _: &str, _: &str) -> Result<NewPassword, Fault> {
+        Ok(NewPassword::None)
     }
 
     async fn users(&self, _: &str, _: Option<String>) -> Result<UserPage, Fault> {

@@ -94,14 +94,13 @@ impl Onboards for WelcomeEmail {
         if let Some(own) = Locale::of_user(newcomer.attributes).filter(|own| *own != self.locale) {
             locales.insert(0, own.to_string());
         }
+        let to = vec![Mailbox::new(&name(newcomer.attributes), &address)];
         let mail = Mail {
-            template: self.template.to_string(),
-            to: vec![Mailbox::new(&name(newcomer.attributes), &address)],
             from: self.from.clone(),
             reply_to: self.reply_to.to_vec(),
             locales,
             context: newcomer.context(),
-            digest: None,
+            ..Mail::new(self.template.to_string(), to)
         };
         Ok(Some(Task::Mail(mail).into()))
     }

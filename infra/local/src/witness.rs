@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cognito_triggers::ledger::UserEvent;
-use cognito_triggers::services::{Bucket, Mailer, Message, Object, Placed, Publisher, Sender, User, UserPage};
+use cognito_triggers::services::{Bucket, Mailer, Message, NewPassword, Object, Placed, Publisher, Sender, User, UserPage};
 use cognito_triggers::{Directory, Fault, Services};
 use mail_parser::MessageParser;
 
@@ -125,6 +125,18 @@ impl Directory for Watched<dyn Directory> {
 
     async fn find(&self, pool: &str, user_name: &str) -> Result<Option<User>, Fault> {
         self.service.find(pool, user_name).await
+    }
+
+    async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
+        self.service.find_sub(pool, sub).await
+    }
+
+    async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault> {
+        self.service.sign_out(pool, user_name).await
+    }
+
+    async fn require_new_password(&self, pool: &str, user_name: &str) -> Result<NewPassword, Fault> {
+        self.service.require_new_password(pool, user_name).await
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

@@ -326,6 +326,14 @@ fn state(delivery: &Delivery, now: Timestamp) -> String {
 fn condition(condition: &Condition) -> String {
     match condition {
         Condition::CreatedSince { since, .. } => format!("the user was created at {} or later", utc(*since)),
+        Condition::Subscribed { list, .. } => format!("the user still wants the mails of `{list}`"),
+        Condition::Absent { list, seconds, .. } => {
+            let days = seconds / (24 * 3600);
+            format!("the user has not signed in for {days} days and still wants the mails of `{list}`")
+        }
+        Condition::WarningStands { warning, .. } => {
+            format!("the password is still the one whose warning was due at {}", utc(*warning))
+        }
         _ => "a condition holds that this program does not know".to_owned(),
     }
 }

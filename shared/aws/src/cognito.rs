@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
+use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserStatusType, UserType};
-use cognito_triggers::services::{Opening, User, UserPage};
+use cognito_triggers::services::{NewPassword, Opening, User, UserPage};
 use cognito_triggers::{Adapter, ConfigError, Directory, Environment, Fault, Outlook};
 use jiff::Timestamp;
 
@@ -74,37 +77,74 @@ impl Directory for CognitoDirectory {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
-        let (why, outlook) = match code(&error) {
-            Some("UserNotFoundException") => ("the pool has no such user", Outlook::Permanent),
-            Some("AliasExistsException") => ("another user has this alias", Outlook::Permanent),
-            Some("InvalidParameterException") => ("the pool takes no such value", Outlook::Permanent),
-            Some("TooManyRequestsException") => ("over the quota for updating users", Outlook::Throttled),
-            _ => return Err(fault(operation, error)),
+        let why = match code(&error) {
+            Some("AliasExistsException") => "another user has this alias",
+            Some("InvalidParameterException") => "the pool takes no such value",
+            _ => return Err(refused(operation, "over the quota for updating users", error)),
         };
-        Err(fault_because(operation, why, error).with_outlook(outlook))
+        Err(fault_because(operation, why, error).with_outlook(Outlook::Permanent))
     }
 
     async fn find(&self, pool: &str, user_name: &str) -> Result<Option<User>, Fault> {
         let operation = "Cognito AdminGetUser";
         let answer = match self.client.admin_get_user().user_pool_id(pool).username(user_name).send().await {
             Ok(answer) => answer,
-            Err(error) => {
-                return match code(&error) {
-                    Some("UserNotFoundException") => Ok(None),
-                    Some("TooManyRequestsException") => {
-                        let why = "over the quota for reading users";
-                        Err(fault_because(operation, why, error).with_outlook(Outlook::Throttled))
-                    }
-                    _ => Err(fault(operation, error)),
-                };
-            }
+            Err(error) if code(&error) == Some("UserNotFoundException") => return Ok(None),
+            Err(error) => return Err(refused(operation, "over the quota for reading users", error)),
         };
         let found = UserType::builder()
             .username(answer.username)
             .set_attributes(answer.user_attributes)
             .set_user_create_date(answer.user_create_date)
-            .set_user_status(answer.user_status);
+            .set_user_status(answer.user_status)
+            .enabled(answer.enabled);
         Ok(Some(user(found.build())))
+    }
+
+    async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
+        // The value stands in quotes; nothing that could end them is a `sub` of anybody.
+        if sub.contains(['"', '\\']) {
+            return Ok(None);
+        }
+        let call = self.client.list_users().user_pool_id(pool).filter(format!("sub = \"{sub}\"")).limit(1);
+        let answer = call.send().await.map_err(|error| refused("Cognito ListUsers", "over the quota for listing users", error))?;
+        Ok(answer.users.unwrap_or_default().into_iter().next().map(user))
+    }
+
+    async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault> {
+        let operation = "Cognito AdminUserGlobalSignOut";
+        match self.client.admin_user_global_sign_out().user_pool_id(pool).username(user_name).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused(operation, "over the quota for updating users", error)),
+        }
+    }
+
+    async fn require_new_password(&self, pool: &str, user_name: &str) -> Result<NewPassword, Fault> {
+        let operation = "Cognito AdminGetUser";
+        let answer = self.client.admin_get_user().user_pool_id(pool).username(user_name).send().await;
+        let status = match answer {
+            Ok(answer) => answer.user_status,
+            Err(error) => return Err(refused(operation, "over the quota for reading users", error)),
+        };
+        match status {
+            Some(UserStatusType::ResetRequired | UserStatusType::ForceChangePassword) => {
+                return Ok(NewPassword::Required);
+            }
+            Some(UserStatusType::Confirmed | UserStatusType::Compromised) => {}
+            _ => return Ok(NewPassword::None),
+        }
+        let operation = "Cognito AdminResetUserPassword";
+        match self.client.admin_reset_user_password().user_pool_id(pool).username(user_name).send().await {
+            Ok(_) => Ok(NewPassword::Required),
+            Err(error) => match code(&error) {
+                // "Cannot reset password for the user as there is no registered/verified email or phone_number".
+                Some("InvalidParameterException") => {
+                    let why = "the user has no verified address or number for a code";
+                    Err(fault_because(operation, why, error).with_outlook(Outlook::Permanent))
+                }
+                _ => Err(refused(operation, "over the quota for resetting passwords", error)),
+            },
+        }
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {
@@ -134,9 +174,23 @@ fn user(user: UserType) -> User {
         user_name: user.username.unwrap_or_default(),
         attributes: attributes.filter_map(|attribute| Some((attribute.name, attribute.value?))).collect(),
         confirmed,
+        enabled: user.enabled,
         created: user
             .user_create_date
             .and_then(|date| Timestamp::new(date.secs(), i32::try_from(date.subsec_nanos()).ok()?).ok())
             .unwrap_or_default(),
     }
+}
+
+/// The fault of a call about one user, which says so if there is no such user or if it is one call too many.
+fn refused<E>(operation: &'static str, over_quota: &'static str, error: SdkError<E, HttpResponse>) -> Fault
+where
+    E: std::error::Error + ProvideErrorMetadata + RequestId + Send + Sync + 'static,
+{
+    let (why, outlook) = match code(&error) {
+        Some("UserNotFoundException") => ("the pool has no such user", Outlook::Permanent),
+        Some("TooManyRequestsException") => (over_quota, Outlook::Throttled),
+        _ => return fault(operation, error),
+    };
+    fault_because(operation, why, error).with_outlook(outlook)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cognito_triggers::services::{User, UserPage};
+use cognito_triggers::services::{NewPassword, User, UserPage};
 use cognito_triggers::{Adapter, Attributes, ConfigError, Directory, Fault, FaultKind, Outlook, UserStatus, random};
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction};
@@ -65,12 +65,16 @@ pub struct LocalUser {
     pub attributes: BTreeMap<String, String>,
     /// When the user was made, to the millisecond.
     pub created: Timestamp,
+    /// Whether the user may sign in.
+    pub enabled: bool,
+    /// How often the user was signed out everywhere: what was begun before the last time is at an end.
+    pub sign_outs: u64,
 }
 
 /// How many users stand on a page: as many as on one of Cognito's ("Default 60, maximum 60", ListUsers).
 const PAGE: usize = 60;
 
-const COLUMNS: &str = "sub, user_name, status, attributes, created";
+const COLUMNS: &str = "sub, user_name, status, attributes, created, enabled, sign_outs";
 
 impl LocalDirectory {
     /// Opens the file; it and its folder are made if need be.
@@ -95,7 +99,7 @@ impl LocalDirectory {
         let sub = if is_uuid(&user_name) { user_name.clone() } else { uuid(random::bytes()?) };
         attributes.insert("sub".into(), sub.clone());
         let created = Timestamp::from_millisecond(created.as_millisecond())?;
-        let user = LocalUser { sub, user_name, status, attributes, created };
+        let user = LocalUser { sub, user_name, status, attributes, created, enabled: true, sign_outs: 0 };
         self.0
             .write(move |file| {
                 let insert = "INSERT INTO users (pool, sub, user_name, login, email, status, attributes, created)
@@ -139,6 +143,21 @@ impl LocalDirectory {
     /// If the file cannot be written.
     pub async fn confirm(&self, pool: &str, sub: &str) -> Result<bool, Fault> {
         self.set_status(pool, sub, UserStatus::Confirmed).await
+    }
+
+    /// Disables a user, or enables one again. `false` if there is no such user.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub async fn enable(&self, pool: &str, sub: &str, enabled: bool) -> Result<bool, Fault> {
+        let (pool, sub) = (pool.to_owned(), sub.to_owned());
+        self.0
+            .write(move |file| {
+                let update = "UPDATE users SET enabled = ?3 WHERE pool = ?1 AND sub = ?2";
+                Ok(file.prepare_cached(update)?.execute((&pool, &sub, enabled))? == 1)
+            })
+            .await
     }
 
     /// Removes a user. `false` if there is none.
@@ -216,10 +235,7 @@ impl Directory for LocalDirectory {
         let (pool, user_name, attributes) = (pool.to_owned(), user_name.to_owned(), attributes.clone());
         self.0
             .write(move |file| {
-                let Some(mut user) = by_name(file, &pool, &user_name)? else {
-                    let fault = Fault::of(FaultKind::Service, format!("the pool `{pool}` has no such user"));
-                    return Err(fault.with_outlook(Outlook::Permanent));
-                };
+                let Some(mut user) = by_name(file, &pool, &user_name)? else { return Err(no_such_user(&pool)) };
                 for (name, value) in attributes {
                     if value.is_empty() {
                         user.attributes.remove(&name);
@@ -240,6 +256,50 @@ impl Directory for LocalDirectory {
         self.0.read(move |file| Ok(by_name(file, &pool, &user_name)?.map(User::from))).await
     }
 
+    async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
+        let (pool, sub) = (pool.to_owned(), sub.to_owned());
+        self.0
+            .read(move |file| {
+                Ok(select(file, "pool = ?1 AND sub = ?2", (&pool, &sub))?.pop().map(User::from))
+            })
+            .await
+    }
+
+    async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault> {
+        let (pool, user_name) = (pool.to_owned(), user_name.to_owned());
+        self.0
+            .write(move |file| {
+                let Some(user) = by_name(file, &pool, &user_name)? else { return Err(no_such_user(&pool)) };
+                let update = "UPDATE users SET sign_outs = sign_outs + 1 WHERE pool = ?1 AND sub = ?2";
+                file.prepare_cached(update)?.execute((&pool, &user.sub))?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn require_new_password(&self, pool: &str, user_name: &str) -> Result<NewPassword, Fault> {
+        let (pool, user_name) = (pool.to_owned(), user_name.to_owned());
+        self.0
+            .write(move |file| {
+                let Some(user) = by_name(file, &pool, &user_name)? else { return Err(no_such_user(&pool)) };
+                match user.status {
+                    UserStatus::ResetRequired | UserStatus::ForceChangePassword => return Ok(NewPassword::Required),
+                    UserStatus::Confirmed => {}
+                    _ => return Ok(NewPassword::None),
+                }
+                let is_verified = |name: &str| user.attributes.get(name).is_some_and(|value| value == "true");
+                if !is_verified("email_verified") && !is_verified("phone_number_verified") {
+                    let fault = Fault::of(FaultKind::Service, "the user has no verified address or number for a code");
+                    return Err(fault.with_outlook(Outlook::Permanent));
+                }
+                let update = "UPDATE users SET status = ?3 WHERE pool = ?1 AND sub = ?2";
+                let status = status_text(&UserStatus::ResetRequired);
+                file.prepare_cached(update)?.execute((&pool, &user.sub, status))?;
+                Ok(NewPassword::Required)
+            })
+            .await
+    }
+
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {
         let pool = pool.to_owned();
         self.0
@@ -254,12 +314,17 @@ impl Directory for LocalDirectory {
     }
 }
 
+fn no_such_user(pool: &str) -> Fault {
+    Fault::of(FaultKind::Service, format!("the pool `{pool}` has no such user")).with_outlook(Outlook::Permanent)
+}
+
 impl From<LocalUser> for User {
     fn from(user: LocalUser) -> Self {
         Self {
             user_name: user.user_name,
             attributes: Attributes::from_iter(user.attributes),
             confirmed: matches!(user.status, UserStatus::Confirmed | UserStatus::ExternalProvider),
+            enabled: user.enabled,
             created: user.created,
         }
     }
@@ -310,6 +375,8 @@ fn user(row: &Row<'_>) -> Result<LocalUser, Fault> {
         status: status(&row.get::<_, String>(2)?),
         attributes,
         created: Timestamp::from_millisecond(row.get(4)?)?,
+        enabled: row.get(5)?,
+        sign_outs: row.get::<_, i64>(6).map(|count| u64::try_from(count).unwrap_or(0))?,
     })
 }
 

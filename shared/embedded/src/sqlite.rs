@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cognito_triggers::ledger::{
     Backlog, Change, Committed, Delivery, DeliveryId, Fate, Holding, Invitation, InvitationChange, InvitationKey,
-    Lease, LeaseId, Ledger, LedgerAdmin, Member, Moved, NameEffect, NameKey, Outbox, Reading, Switches,
+    Lease, LeaseId, Ledger, LedgerAdmin, Member, MemberPage, Moved, NameEffect, NameKey, Outbox, Reading, Switches,
 };
 use cognito_triggers::{Adapter, ConfigError, Fault, Wants};
 use jiff::{SignedDuration, Timestamp};
@@ -177,7 +177,43 @@ impl LedgerAdmin for SqliteLedger {
             })
             .await
     }
+
+    async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault> {
+        let pool = pool.to_owned();
+        self.0
+            .read(move |file| {
+                let select = "SELECT sub, data FROM members WHERE pool = ?1 AND (?2 IS NULL OR sub > ?2) ORDER BY sub LIMIT ?3";
+                let mut select = file.prepare_cached(select)?;
+                let most = i64::try_from(PAGE)?;
+                let rows = select.query_map((&pool, &page, most), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+                let mut members: Vec<(String, Member)> = Vec::new();
+                for row in rows {
+                    let (sub, data) = row?;
+                    members.push((sub, parsed("member", &data)?));
+                }
+                let next = members.last().filter(|_| members.len() == PAGE).map(|(sub, _)| sub.clone());
+                Ok(MemberPage { members, next })
+            })
+            .await
+    }
+
+    async fn switch(&self, pool: &str, expected: u64, switches: &Switches) -> Result<bool, Fault> {
+        let (pool, switches) = (pool.to_owned(), Switches { version: expected.saturating_add(1), ..switches.clone() });
+        self.0
+            .write(move |file| {
+                if find_switches(file, &pool)?.map_or(0, |stored| stored.version) != expected {
+                    return Ok(false);
+                }
+                let upsert = "INSERT OR REPLACE INTO switches (pool, data) VALUES (?1, ?2)";
+                execute(file, upsert, (&pool, text(&switches)?))?;
+                Ok(true)
+            })
+            .await
+    }
 }
+
+/// How many members stand on a page.
+const PAGE: usize = 200;
 
 #[async_trait]
 impl Outbox for SqliteLedger {
@@ -321,8 +357,7 @@ fn read(file: &Transaction<'_>, wants: &Wants) -> Result<Reading, Fault> {
     if let Some(sub) = &wants.sub {
         reading.member = find_member(file, &wants.pool, sub)?;
     }
-    let switches = "SELECT data FROM switches WHERE pool = ?1";
-    reading.switches = find::<Switches>(file, "switches", switches, (&wants.pool,))?.unwrap_or_default();
+    reading.switches = find_switches(file, &wants.pool)?.unwrap_or_default();
     for key in &wants.invitations {
         if let Some(invitation) = find_invitation(file, key)? {
             reading.invitations.insert(key.clone(), invitation);
@@ -341,7 +376,7 @@ fn in_the_way(file: &Transaction<'_>, change: &Change) -> Result<Moved, Fault> {
     let mut moved = Moved::default();
     if let Some(member) = &change.member {
         let stored = find_member(file, &change.pool, &member.sub)?;
-        if stored.as_ref().map_or(0, |stored| stored.version) != member.expected {
+        if !member.fits(stored.as_ref()) {
             moved.member = Some(stored);
         }
     }
@@ -364,9 +399,15 @@ fn in_the_way(file: &Transaction<'_>, change: &Change) -> Result<Moved, Fault> {
 fn apply(file: &Transaction<'_>, change: &Change) -> Result<(), Fault> {
     execute(file, "INSERT INTO commits (id, at) VALUES (?1, ?2)", (change.id.as_str(), change.now.as_millisecond()))?;
     if let Some(member) = &change.member {
-        let upsert = "INSERT OR REPLACE INTO members (pool, sub, version, data) VALUES (?1, ?2, ?3, ?4)";
-        let version = number(member.member.version);
-        execute(file, upsert, (&change.pool, &member.sub, version, text(&member.member)?))?;
+        match &member.member {
+            Some(new) => {
+                let upsert = "INSERT OR REPLACE INTO members (pool, sub, version, data) VALUES (?1, ?2, ?3, ?4)";
+                execute(file, upsert, (&change.pool, &member.sub, number(new.version), text(new)?))?;
+            }
+            None => {
+                execute(file, "DELETE FROM members WHERE pool = ?1 AND sub = ?2", (&change.pool, &member.sub))?;
+            }
+        }
     }
     for (key, invitation) in &change.invitations {
         match invitation {
@@ -415,6 +456,10 @@ fn clean_up(file: &Transaction<'_>, change: &Change) -> Result<(), Fault> {
 
 fn find_member(file: &Transaction<'_>, pool: &str, sub: &str) -> Result<Option<Member>, Fault> {
     find(file, "member", "SELECT data FROM members WHERE pool = ?1 AND sub = ?2", (pool, sub))
+}
+
+fn find_switches(file: &Transaction<'_>, pool: &str) -> Result<Option<Switches>, Fault> {
+    find(file, "switches", "SELECT data FROM switches WHERE pool = ?1", (pool,))
 }
 
 fn find_invitation(file: &Transaction<'_>, key: &InvitationKey) -> Result<Option<Invitation>, Fault> {
@@ -611,7 +656,7 @@ mod tests {
             id: CommitId::random().unwrap(),
             now: NOW,
             pool: "p".into(),
-            member: Some(MemberChange { sub: sub.into(), expected, member }),
+            member: Some(MemberChange { sub: sub.into(), expected, member: Some(member) }),
             names: [(name(count), hold)].into(),
             invitations: BTreeMap::new(),
             deliveries: Vec::new(),

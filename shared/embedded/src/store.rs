@@ -70,6 +70,10 @@ const STEPS: &[&str] = &[
     DROP INDEX deliveries_due;
     CREATE INDEX deliveries_due ON deliveries (due);
 ",
+    r"
+    ALTER TABLE users ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE users ADD COLUMN sign_outs INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 impl Store {

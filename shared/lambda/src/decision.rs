@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::capture::Capture;
     use cognito_triggers::Calls;
+    use cognito_triggers::Counts;
     use cognito_triggers::report::{DeliveryCount, Outcome, Step};
     use serde_json::{Value, json};
 
@@ -123,6 +124,7 @@ mod tests {
             attempts: 1,
             calls: Calls { reads: 1, writes: 0, acknowledgements: 0 },
             deliveries: DeliveryCount { staged: 2, done: 1 },
+            counts: Counts::default(),
             outcome: Outcome::Denied,
             rule: Some("access-code"),
             fault: None,

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::capture::Capture;
     use cognito_triggers::report::{DeliveryCount, Step, StepVerdict};
-    use cognito_triggers::{Calls, FaultKind};
+    use cognito_triggers::{Calls, Counts, FaultKind};
 
     fn report(outcome: Outcome, rule: Option<&'static str>) -> Report {
         Report {
@@ -225,6 +225,7 @@ mod tests {
             attempts: 1,
             calls: Calls::default(),
             deliveries: DeliveryCount::default(),
+            counts: Counts::default(),
             outcome,
             rule,
             fault: None,

@@ -47,13 +47,6 @@ fn mail(template: &str) -> Result<Mail, Fault> {
     let mut context = sample_contexts().into_iter().nth(1).unwrap_or_default();
     context.insert("at".into(), "2026-01-31T12:00:00Z".into());
     context.insert("met".into(), "confirmed".into());
-    Ok(Mail {
-        template: template.to_owned(),
-        to: vec!["anna@example.com".parse()?],
-        from: None,
-        reply_to: Vec::new(),
-        locales: vec!["de-AT".into(), "en".into()],
-        context,
-        digest: None,
-    })
+    let to = vec!["anna@example.com".parse()?];
+    Ok(Mail { locales: vec!["de-AT".into(), "en".into()], context, ..Mail::new(template, to) })
 }

@@ -24,13 +24,9 @@
 //! let templates = cognito_triggers_templates::open(folder.path(), &folder.path().join("templates"));
 //! let id = DeliveryId { pool: "eu-central-1_Example01".into(), sub: "1111".into(), key: "welcome-email/x".into() };
 //! let mail = Mail {
-//!     template: "hello".into(),
-//!     to: vec!["anna@example.com".parse()?],
-//!     from: None,
-//!     reply_to: Vec::new(),
 //!     locales: vec!["de".into()],
 //!     context: json!({ "user": { "given_name": "Anna" } }).as_object().cloned().unwrap_or_default(),
-//!     digest: None,
+//!     ..Mail::new("hello", vec!["anna@example.com".parse()?])
 //! };
 //! let sender = Sender { from: "Acme <hello@acme.example>".parse::<Mailbox>()?, reply_to: Vec::new() };
 //! let message = templates.mail(&id, &mail, std::slice::from_ref(&mail.context), &sender, jiff::Timestamp::UNIX_EPOCH)?;

@@ -85,13 +85,9 @@ fn context(value: Value) -> Map<String, Value> {
 /// A mail to Anna.
 fn mail(template: &str, user: Value) -> Mail {
     Mail {
-        template: template.into(),
-        to: vec!["anna@example.com".parse().unwrap()],
-        from: None,
-        reply_to: Vec::new(),
         locales: vec!["en".into()],
         context: context(json!({ "user": user, "pool": "eu-central-1_Example01", "client": "web" })),
-        digest: None,
+        ..Mail::new(template, vec!["anna@example.com".parse().unwrap()])
     }
 }
 

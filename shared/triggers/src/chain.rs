@@ -9,11 +9,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::acts;
 use crate::ledger::{Committed, Delivery, Wants};
 use crate::report::{Step, StepVerdict};
 use crate::rule::Denial;
-use crate::visit::{Calls, Deliveries, DeliveryMode, Names, Page, Visit};
-use crate::{Answer, Event, Fault, FaultKind, Keys, OnFault, Rule, Services, Trigger, Verdict};
+use crate::visit::{Calls, Counts, Deliveries, DeliveryMode, Glimpses, Names, Page, Visit};
+use crate::{Acts, Answer, Event, Fault, FaultKind, Keys, OnFault, Rule, Services, Trigger, Verdict};
 
 /// What a commit may take: one that cannot finish before the deadline is not begun.
 const COMMIT: SignedDuration = SignedDuration::from_millis(200);
@@ -21,6 +22,7 @@ const COMMIT: SignedDuration = SignedDuration::from_millis(200);
 /// The rules attached to one trigger, cheap ones first.
 pub(crate) struct Chain<T: Trigger> {
     links: Vec<Link<T>>,
+    glimpses: Glimpses,
 }
 
 struct Link<T: Trigger> {
@@ -59,11 +61,20 @@ impl<T: Trigger, R: Rule<T>> BoxedRule<T> for R {
 /// How a chain ended.
 pub(crate) enum End<T: Trigger> {
     /// Every rule agreed, and everything they wanted is written.
-    Passed(T::Response, Vec<Delivery>),
+    Passed(Passed<T>),
     /// A rule refused.
     Denied { rule: &'static str, denial: Denial<T> },
     /// Something went wrong.
     Faulted { rule: Option<&'static str>, fault: Fault },
+}
+
+/// What all rules agreed to.
+pub(crate) struct Passed<T: Trigger> {
+    pub(crate) response: T::Response,
+    /// What was stored to be done outside.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// What is to be counted.
+    pub(crate) counts: Counts,
 }
 
 /// What happened on the way.
@@ -78,7 +89,7 @@ pub(crate) struct Trace {
 
 impl<T: Trigger> Chain<T> {
     pub(crate) fn new() -> Self {
-        Self { links: Vec::new() }
+        Self { links: Vec::new(), glimpses: Glimpses::default() }
     }
 
     pub(crate) fn add<R: Rule<T>>(&mut self, place: Place, rule: Arc<R>) {
@@ -109,7 +120,7 @@ impl<T: Trigger> Chain<T> {
             Ok(wants) => wants,
             Err((rule, fault)) => return End::Faulted { rule: Some(rule), fault },
         };
-        let mut page = Page::new(Arc::clone(&services.ledger), wants);
+        let mut page = Page::new(Arc::clone(&services.ledger), wants, Arc::clone(&self.glimpses));
         let mut taken = std::collections::BTreeSet::new();
         loop {
             trace.attempts += 1;
@@ -119,6 +130,8 @@ impl<T: Trigger> Chain<T> {
                 ledger: page,
                 names: Names::knowing(std::mem::take(&mut taken)),
                 deliveries: Deliveries::default(),
+                acts: Acts::default(),
+                counts: Counts::default(),
                 keys: services.keys.clone(),
                 now: services.clock.now(),
                 deadline,
@@ -126,43 +139,68 @@ impl<T: Trigger> Chain<T> {
             let mut binding = false;
             let stopped = self.ask(event, &mut visit, trace, &mut binding).await;
             trace.calls = visit.ledger.calls;
-            if let Some(end) = stopped {
-                return end;
+            match stopped {
+                Some(End::Denied { rule, denial }) => {
+                    return match act_on(&denial, event, services, deadline).await {
+                        Ok(()) => End::Denied { rule, denial },
+                        Err(fault) => End::Faulted { rule: Some(rule), fault },
+                    };
+                }
+                Some(end) => return end,
+                None => {}
             }
             let change = visit.change().await;
             trace.calls = visit.ledger.calls;
             let change = match change {
-                Ok(None) => return End::Passed(visit.response, Vec::new()),
+                Ok(None) => return Self::acted(event, visit, Vec::new(), services, deadline, trace).await,
                 Ok(Some(change)) => change,
-                Err(fault) => return Self::uncommitted(fault, binding, visit.response, trace),
+                Err(fault) => return Self::uncommitted(fault, binding, visit, trace),
             };
             if deadline.duration_since(services.clock.now()) < COMMIT {
                 let kind = if trace.attempts > 1 { FaultKind::Contention } else { FaultKind::Timeout };
                 let fault = Fault::of(kind, format!("no time left to commit at attempt {}", trace.attempts));
-                return Self::uncommitted(fault, binding, visit.response, trace);
+                return Self::uncommitted(fault, binding, visit, trace);
             }
             trace.calls.writes += 1;
             visit.ledger.calls.writes += 1;
             match services.ledger.commit(&change).await {
-                Ok(Committed::Done) => return End::Passed(visit.response, change.deliveries),
+                Ok(Committed::Done) => {
+                    return Self::acted(event, visit, change.deliveries, services, deadline, trace).await;
+                }
                 Ok(Committed::Moved(moved)) => {
                     taken = visit.names.taken;
                     taken.extend(moved.taken.iter().cloned());
                     page = visit.ledger.refreshed(moved);
                 }
-                Err(fault) => return Self::uncommitted(fault, binding, visit.response, trace),
+                Err(fault) => return Self::uncommitted(fault, binding, visit, trace),
             }
         }
     }
 
+    /// Does what has to be done before the answer. What was committed stays.
+    async fn acted(
+        event: &Event<T>,
+        visit: Visit<T>,
+        deliveries: Vec<Delivery>,
+        services: &Services,
+        deadline: Timestamp,
+        trace: &mut Trace,
+    ) -> End<T> {
+        match visit.acts.carry_out(&event.user_pool_id, services, deadline).await {
+            Ok(passed_over) => trace.passed_over = passed_over,
+            Err((rule, fault)) => return End::Faulted { rule: Some(rule), fault },
+        }
+        End::Passed(Passed { response: visit.response, deliveries, counts: visit.counts })
+    }
+
     /// What a fault at the commit means: what a rule that binds wanted written is not, so nobody gets past; upkeep that was not
     /// written costs nobody anything.
-    fn uncommitted(fault: Fault, binding: bool, response: T::Response, trace: &mut Trace) -> End<T> {
+    fn uncommitted(fault: Fault, binding: bool, visit: Visit<T>, trace: &mut Trace) -> End<T> {
         if binding {
             return End::Faulted { rule: None, fault };
         }
         trace.passed_over = Some(fault);
-        End::Passed(response, Vec::new())
+        End::Passed(Passed { response: visit.response, deliveries: Vec::new(), counts: Counts::default() })
     }
 
     fn wants(&self, event: &Event<T>, keys: &Keys) -> Result<Wants, (&'static str, Fault)> {
@@ -198,6 +236,7 @@ impl<T: Trigger> Chain<T> {
             let before = mixed.then(|| visit.clone());
             let staged = visit.deliveries.count();
             visit.deliveries.set_mode(link.delivery);
+            visit.acts.set_rule(link.name, link.on_fault);
             let started = Instant::now();
             // Called within the future: a rule that is no `async fn` may panic before it has made its own.
             let asked = async { link.rule.apply(event, visit).await };
@@ -236,6 +275,19 @@ impl<T: Trigger> Chain<T> {
         }
         None
     }
+}
+
+/// Does what a denial carries.
+async fn act_on<T: Trigger>(
+    denial: &Denial<T>,
+    event: &Event<T>,
+    services: &Services,
+    deadline: Timestamp,
+) -> Result<(), Fault> {
+    for act in denial.acts() {
+        acts::perform(act, &event.user_pool_id, services, deadline).await?;
+    }
+    Ok(())
 }
 
 pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Fault {
@@ -309,14 +361,14 @@ mod tests {
     fn fault<T: Trigger>(end: End<T>) -> (Option<&'static str>, FaultKind, String) {
         match end {
             End::Faulted { rule, fault } => (rule, fault.kind(), fault.causes()),
-            End::Passed(..) => panic!("it passed"),
+            End::Passed(_) => panic!("it passed"),
             End::Denied { denial, .. } => panic!("it was denied: {}", denial.message()),
         }
     }
 
     fn response<T: Trigger>(end: End<T>) -> serde_json::Value {
         match end {
-            End::Passed(response, _) => serde_json::to_value(response).unwrap(),
+            End::Passed(passed) => serde_json::to_value(passed.response).unwrap(),
             End::Faulted { fault, .. } => panic!("{fault:?}"),
             End::Denied { denial, .. } => panic!("it was denied: {}", denial.message()),
         }
@@ -431,7 +483,7 @@ mod tests {
         chain.push("fails", OnFault::Continue, true, counts("fails", true));
         chain.push("third", OnFault::Deny, true, counts("third", false));
         let (end, trace) = bench.run(&chain, 4_000);
-        let End::Passed(_, deliveries) = end else { panic!("it did not pass") };
+        let End::Passed(Passed { deliveries, .. }) = end else { panic!("it did not pass") };
         let staged: Vec<_> = deliveries.iter().map(|delivery| delivery.id.key.as_str()).collect();
         assert_eq!(staged, ["first", "third"]);
         let sub = Event::<PostAuthentication>::sample().sub().map(str::to_owned);
@@ -456,7 +508,7 @@ mod tests {
         chain.push("too big", OnFault::Continue, false, stages("too-big", 400_000));
         chain.push("small", OnFault::Deny, false, stages("small", 10));
         let (end, trace) = bench.run(&chain, 4_000);
-        let End::Passed(_, deliveries) = end else { panic!("it did not pass") };
+        let End::Passed(Passed { deliveries, .. }) = end else { panic!("it did not pass") };
         assert_eq!(deliveries.iter().map(|it| it.id.key.as_str()).collect::<Vec<_>>(), ["big", "small"]);
         let StepVerdict::Fault(_, text) = &trace.steps[1].verdict else { panic!("{:?}", trace.steps) };
         assert!(text.starts_with("it stages a delivery of 4000"), "{text}");
@@ -631,6 +683,7 @@ mod tests {
         }
         let one = |name, on_fault, rule: Arc<dyn BoxedRule<PreSignUp>>| Chain {
             links: vec![Link { name, on_fault, asks_ledger: false, delivery: DeliveryMode::Inline, rule }],
+            ..Chain::new()
         };
         for (rule, text) in [
             (Arc::new(panics) as Arc<dyn BoxedRule<PreSignUp>>, "panicked: at the disco"),
@@ -666,10 +719,10 @@ mod tests {
             }),
         );
         let (end, trace) = bench.run(&chain, 4_000);
-        assert!(matches!(end, End::Passed(_, deliveries) if deliveries.len() == 1));
+        assert!(matches!(end, End::Passed(Passed { deliveries, .. }) if deliveries.len() == 1));
         assert_eq!(trace.calls, Calls { reads: 1, writes: 1, acknowledgements: 0 });
         let (end, trace) = bench.run(&chain, 4_000);
-        assert!(matches!(end, End::Passed(_, deliveries) if deliveries.is_empty()), "a retry staged it again");
+        assert!(matches!(end, End::Passed(Passed { deliveries, .. }) if deliveries.is_empty()), "a retry staged it again");
         assert_eq!(trace.calls, Calls { reads: 1, ..Calls::default() });
         let stored = bench.ledger.deliveries(&pool()).now_or_never().unwrap().unwrap();
         assert_eq!(stored.len(), 1);

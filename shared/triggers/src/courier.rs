@@ -22,9 +22,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::chain::panicked;
-use crate::ledger::{
+use crate::ledger::{Member, Wants,
     Backlog, Condition, Delivery, DeliveryId, Fate, FileSource, Files, Lease, LeaseId, Ledger, Mail, Outbox, Task,
 };
+use crate::links::{Link, LinkWish};
 use crate::report::Report;
 use crate::services::{Object, Placed};
 use crate::{Clock, Fault, FaultKind, Outlook, Services, random};
@@ -140,8 +141,33 @@ async fn unwinding<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T,
 }
 
 async fn send(id: &DeliveryId, mail: &Mail, entries: &[Map<String, Value>], services: &Services) -> Result<(), Fault> {
-    let message = services.templates.mail(id, mail, entries, services.mailer.sender(), services.clock.now())?;
+    let now = services.clock.now();
+    let message = match mail.links.is_empty() {
+        true => services.templates.mail(id, mail, entries, services.mailer.sender(), now)?,
+        false => {
+            let links = Value::Object(links(id, mail, services, now)?);
+            let with_links = |entry: &Map<String, Value>| {
+                let mut entry = entry.clone();
+                entry.insert("links".into(), links.clone());
+                entry
+            };
+            let entries: Vec<_> = entries.iter().map(with_links).collect();
+            services.templates.mail(id, mail, &entries, services.mailer.sender(), now)?
+        }
+    };
     services.mailer.send(&message).await
+}
+
+/// The links of a mail, by their names: they work from the time it is sent.
+fn links(id: &DeliveryId, mail: &Mail, services: &Services, now: Timestamp) -> Result<Map<String, Value>, Fault> {
+    let mut links = Map::new();
+    for (name, LinkWish { purpose, about, days }) in &mail.links {
+        let expires = now.checked_add(SignedDuration::from_hours(24 * i64::from(*days)))?;
+        let (purpose, about, pool, sub) = (*purpose, about.clone(), id.pool.clone(), id.sub.clone());
+        let link = Link { purpose, about, pool, sub, expires };
+        links.insert(name.clone(), services.links.url(&link, &services.keys)?.into());
+    }
+    Ok(links)
 }
 
 /// Puts every file that is not there yet, several at once.
@@ -224,6 +250,8 @@ pub struct Round {
     pub delivered: BTreeMap<String, usize>,
     /// Deliveries that had become pointless.
     pub lapsed: usize,
+    /// Deliveries that turned out to be due later than was thought when they were staged.
+    pub put_off: usize,
     /// Deliveries that are tried again later.
     pub retried: usize,
     /// Deliveries that are tried again later because a service had too much to do.
@@ -415,7 +443,10 @@ impl Courier {
 
     async fn perform(&self, unit: &Unit) -> Result<Done, Fault> {
         let Some(first) = unit.0.first() else { return Ok(Done::Lapsed) };
-        let holding = self.holding(&unit.0).await?;
+        let holding = match self.holding(&unit.0).await? {
+            Holding::These(holding) => holding,
+            Holding::From(time) => return Ok(Done::NotDue(time)),
+        };
         match (&first.task, holding.as_slice()) {
             (_, []) => return Ok(Done::Lapsed),
             (Task::Mail(mail), entries) => {
@@ -433,27 +464,70 @@ impl Courier {
         Ok(Done::Delivered)
     }
 
-    /// Those whose conditions hold.
-    async fn holding<'a>(&self, deliveries: &'a [Delivery]) -> Result<Vec<&'a Delivery>, Fault> {
+    /// Those whose conditions hold, or when the only one is due after all.
+    async fn holding<'a>(&self, deliveries: &'a [Delivery]) -> Result<Holding<'a>, Fault> {
         let mut holding = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            let holds = match &delivery.only_if {
-                None => true,
-                Some(Condition::CreatedSince { user_name, since }) => {
-                    let user = self.services.directory.find(&delivery.id.pool, user_name).await?;
-                    user.is_some_and(|user| user.created >= *since)
-                }
-            };
-            if holds {
-                holding.push(delivery);
+            match self.judge(delivery).await? {
+                Judgement::Holds => holding.push(delivery),
+                Judgement::Fails => {}
+                // Such a delivery is a unit of its own.
+                Judgement::HoldsFrom(time) => return Ok(Holding::From(time)),
             }
         }
-        Ok(holding)
+        Ok(Holding::These(holding))
+    }
+
+    async fn judge(&self, delivery: &Delivery) -> Result<Judgement, Fault> {
+        let id = &delivery.id;
+        let Some(condition) = &delivery.only_if else { return Ok(Judgement::Holds) };
+        let directory = self.services.directory.as_ref();
+        let user_name = match condition {
+            Condition::CreatedSince { user_name, since } => {
+                let user = directory.find(&id.pool, user_name).await?;
+                return Ok(Judgement::of(user.is_some_and(|user| user.created >= *since)));
+            }
+            Condition::Subscribed { user_name, list } => {
+                let member = self.member(id).await?;
+                if member.is_some_and(|member| !member.wants_mail_of(list)) {
+                    return Ok(Judgement::Fails);
+                }
+                user_name
+            }
+            Condition::Absent { user_name, list, mark, seconds } => {
+                let Some(member) = self.member(id).await? else { return Ok(Judgement::Fails) };
+                if !member.wants_mail_of(list) || member.marks.get(mark) != Some(&delivery.staged) {
+                    return Ok(Judgement::Fails);
+                }
+                let last = member.last_sign_in.unwrap_or(delivery.staged);
+                let due = last.saturating_add(SignedDuration::from_secs(*seconds)).unwrap_or(Timestamp::MAX);
+                if due > self.services.clock.now() {
+                    return Ok(Judgement::HoldsFrom(due));
+                }
+                user_name
+            }
+            Condition::WarningStands { user_name, warning } => {
+                let member = self.member(id).await?;
+                if member.is_none_or(|member| member.password.warning != Some(*warning)) {
+                    return Ok(Judgement::Fails);
+                }
+                user_name
+            }
+        };
+        // Asked last: it is what costs a quota. Whoever has another `sub` by now is somebody else under an old name.
+        let user = directory.find(&id.pool, user_name).await?;
+        Ok(Judgement::of(user.is_some_and(|user| user.enabled && user.attributes.find("sub") == Some(&id.sub))))
+    }
+
+    async fn member(&self, id: &DeliveryId) -> Result<Option<Member>, Fault> {
+        let wants = Wants { pool: id.pool.clone(), sub: Some(id.sub.clone()), ..Wants::default() };
+        Ok(self.outbox.read(&wants).await?.member)
     }
 
     /// Writes down what became of a unit.
     async fn settle(&self, unit: &Unit, lease: &LeaseId, outcome: Result<Done, Fault>) -> Vec<Settled> {
         let fault = match outcome {
+            Ok(Done::NotDue(due)) => return self.put_off(unit, lease, due).await,
             Ok(done) => {
                 let ids: Vec<_> = unit.0.iter().map(|delivery| delivery.id.clone()).collect();
                 let noted = acknowledge(self.outbox.as_ref(), &ids).await.err();
@@ -476,6 +550,20 @@ impl Courier {
         }
         settled
     }
+
+    /// Writes down when a unit is due after all.
+    async fn put_off(&self, unit: &Unit, lease: &LeaseId, due: Timestamp) -> Vec<Settled> {
+        let mut settled = Vec::with_capacity(unit.0.len());
+        for delivery in &unit.0 {
+            let rule = delivery.id.rule().to_owned();
+            settled.push(match self.outbox.settle(&delivery.id, lease, &Fate::Waiting { due }).await {
+                Ok(true) => Settled::Done(rule, Done::NotDue(due)),
+                Ok(false) => Settled::Unnoted(Some(rule), Fault::new("the lease had ended before the try did")),
+                Err(noted) => Settled::Unnoted(Some(rule), noted),
+            });
+        }
+        settled
+    }
 }
 
 /// How a piece of work ended that did not fail.
@@ -483,6 +571,28 @@ impl Courier {
 enum Done {
     Delivered,
     Lapsed,
+    /// It is due later than was thought when it was staged.
+    NotDue(Timestamp),
+}
+
+/// What is to be said of a condition.
+enum Judgement {
+    Holds,
+    Fails,
+    /// Not yet.
+    HoldsFrom(Timestamp),
+}
+
+impl Judgement {
+    const fn of(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Fails }
+    }
+}
+
+/// What is to be said of the conditions of a unit.
+enum Holding<'a> {
+    These(Vec<&'a Delivery>),
+    From(Timestamp),
 }
 
 /// What became of one delivery.
@@ -497,6 +607,7 @@ impl Settled {
         match self {
             Self::Done(rule, Done::Delivered) => *round.delivered.entry(rule).or_default() += 1,
             Self::Done(_, Done::Lapsed) => round.lapsed += 1,
+            Self::Done(_, Done::NotDue(_)) => round.put_off += 1,
             Self::Failed(rule, fault, parked) => {
                 match fault.outlook() {
                     _ if parked => round.parked += 1,
@@ -558,6 +669,10 @@ fn units(batch: Vec<Delivery>) -> Vec<Unit> {
 /// What the entries of one digest have in common.
 fn digest(delivery: &Delivery) -> Option<String> {
     let Task::Mail(mail) = &delivery.task else { return None };
+    // What may be put off is a piece of work of its own.
+    if matches!(delivery.only_if, Some(Condition::Absent { .. })) {
+        return None;
+    }
     let digest = mail.digest.as_ref()?;
     let common = (&delivery.id.pool, digest, &mail.template, &mail.to, &mail.from, &mail.reply_to, &mail.locales);
     serde_json::to_string(&common).ok()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::chain::{Chain, End, Place, Trace};
+use crate::chain::{Chain, End, Passed, Place, Trace};
 use crate::config::{ConfigError, OnFault};
 use crate::courier::{self, in_time};
 use crate::report::{Outcome, Report};
@@ -63,6 +63,8 @@ pub enum Need {
     Bucket,
     /// A publisher, `[services] publisher`.
     Publisher,
+    /// Where links in mails lead, `[services] links`.
+    Links,
 }
 
 impl Chains {
@@ -269,8 +271,9 @@ impl<T: Trigger> AnyChain for Chain<T> {
             report.calls = trace.calls;
             report.attempts = trace.attempts;
             match end {
-                End::Passed(response, deliveries) => {
+                End::Passed(Passed { response, deliveries, counts }) => {
                     report.outcome = Outcome::Passed;
+                    report.counts = counts;
                     report.deliveries.staged = deliveries.len();
                     report.fault = trace.passed_over.map(|fault| (fault.kind(), fault.causes()));
                     if T::DELIVERS {

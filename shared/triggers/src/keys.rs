@@ -24,16 +24,19 @@ enum Purpose {
     Applicant,
     /// Codes of invitations.
     Code,
+    /// Links in mails.
+    Link,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Log, Self::Applicant, Self::Code];
+    const ALL: [Self; 4] = [Self::Log, Self::Applicant, Self::Code, Self::Link];
 
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Log => b"cognito-triggers/v1/log",
             Self::Applicant => b"cognito-triggers/v1/applicant",
             Self::Code => b"cognito-triggers/v1/code",
+            Self::Link => b"cognito-triggers/v1/link",
         }
     }
 }
@@ -46,9 +49,20 @@ impl Purpose {
 #[derive(Clone, Default)]
 pub struct Keys(Arc<[Derived]>);
 
-/// The keys derived from one root key, in the order of [`Purpose::ALL`], each with the first half of its hash done.
+/// The keys derived from one root key.
 #[derive(Clone)]
-struct Derived([Hmac<Sha256>; 3]);
+struct Derived {
+    /// In the order of [`Purpose::ALL`], each with the first half of its hash done.
+    macs: [Hmac<Sha256>; 4],
+    /// What applications sign with. It leaves the house, so it is kept as it is given away.
+    application: [u8; APPLICATION_BYTES],
+}
+
+/// How long the key of applications is.
+const APPLICATION_BYTES: usize = 32;
+
+/// How much of a hash makes a link one of ours.
+const SEAL_BYTES: usize = 16;
 
 /// The fewest bytes a root key may have.
 const ROOT_BYTES: usize = 32;
@@ -124,6 +138,35 @@ impl Keys {
         self.0.iter().map(key).collect()
     }
 
+    /// The key an application signs with what it passes along, in Base64: 32 bytes for HMAC-SHA256. `None` without a root key.
+    #[must_use]
+    pub fn application_key(&self) -> Option<String> {
+        self.0.first().map(|derived| BASE64.encode(&derived.application))
+    }
+
+    /// Whether an application signed this text: HMAC-SHA256 under its key, all 32 bytes. Takes as long for a signature that is
+    /// nearly right.
+    #[must_use]
+    pub fn is_of_application(&self, text: &[u8], signature: &[u8]) -> bool {
+        self.0.iter().any(|derived| {
+            let Ok(mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&derived.application) else { return false };
+            mac.chain_update(text).verify_slice(signature).is_ok()
+        })
+    }
+
+    /// What makes a link one of ours: 22 characters.
+    pub(crate) fn seal_link(&self, text: &str) -> Option<String> {
+        let hash = self.0.first()?.mac(Purpose::Link, &[text]).finalize().into_bytes();
+        Some(BASE64URL_NOPAD.encode(hash.split_at(SEAL_BYTES).0))
+    }
+
+    /// Whether it is, in a time that tells nothing.
+    pub(crate) fn is_sealed_link(&self, text: &str, seal: &str) -> bool {
+        let Ok(seal) = BASE64URL_NOPAD.decode(seal.as_bytes()) else { return false };
+        seal.len() == SEAL_BYTES
+            && self.0.iter().any(|derived| derived.mac(Purpose::Link, &[text]).verify_truncated_left(&seal).is_ok())
+    }
+
     fn owners(&self, parts: &[&str]) -> Vec<Owner> {
         self.0.iter().map(|derived| Owner::applicant(&derived.hash(Purpose::Applicant, parts))).collect()
     }
@@ -159,23 +202,31 @@ impl Derived {
             let _ = expander.expand(purpose.label(), &mut key);
             <Hmac<Sha256> as KeyInit>::new(&key.into())
         };
-        Self(Purpose::ALL.map(derive))
+        let mut application = [0; APPLICATION_BYTES];
+        let _ = expander.expand(b"cognito-triggers/v1/application", &mut application);
+        Self { macs: Purpose::ALL.map(derive), application }
     }
 
     /// 26 characters: 128 bits of HMAC-SHA256 over the parts, each preceded by its length.
     fn hash(&self, purpose: Purpose, parts: &[&str]) -> String {
-        let [log, applicant, code] = &self.0;
+        let mac = self.mac(purpose, parts);
+        let hash = mac.finalize().into_bytes();
+        BASE32_NOPAD.encode(hash.split_at(16).0)
+    }
+
+    fn mac(&self, purpose: Purpose, parts: &[&str]) -> Hmac<Sha256> {
+        let [log, applicant, code, link] = &self.macs;
         let mut mac = match purpose {
             Purpose::Log => log.clone(),
             Purpose::Applicant => applicant.clone(),
             Purpose::Code => code.clone(),
+            Purpose::Link => link.clone(),
         };
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        let hash = mac.finalize().into_bytes();
-        BASE32_NOPAD.encode(hash.split_at(16).0)
+        mac
     }
 }
 
@@ -337,6 +388,23 @@ mod tests {
         assert_eq!(none.log_name("p", "anna"), None);
         assert_eq!(none.applicant(&event, event.attributes()), []);
         assert_eq!(none.invitation("p", "c"), []);
+    }
+
+    /// Worked out independently, as above: 32 bytes with `cognito-triggers/v1/application` as info.
+    #[test]
+    fn what_an_application_signs_with_its_key_is_known() {
+        let key = BASE64.decode(keys().application_key().unwrap().as_bytes()).unwrap();
+        assert_eq!(key.len(), 32);
+        let sign = |text: &str| {
+            let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).unwrap();
+            mac.chain_update(text).finalize().into_bytes()
+        };
+        assert!(keys().is_of_application(b"text", &sign("text")));
+        assert!(!keys().is_of_application(b"text", &sign("texT")));
+        assert!(!keys().is_of_application(b"text", sign("text").split_at(16).0), "half a signature is none");
+        assert!(!keys().is_of_application(b"text", b"") && !Keys::default().is_of_application(b"", b""));
+        let both = Keys::parse(&format!("{},{HEX}", "ff".repeat(32))).unwrap();
+        assert!(both.is_of_application(b"text", &sign("text")), "signed with the previous key");
     }
 
     #[test]

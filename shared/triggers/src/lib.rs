@@ -31,6 +31,7 @@
 //! assert_eq!(trial.sees(event), denied("Please sign up with your example.com address"));
 //! ```
 
+mod acts;
 mod attributes;
 #[cfg(feature = "aws_lambda_events")]
 pub mod aws_events;
@@ -44,6 +45,7 @@ mod fault;
 mod keys;
 pub mod ledger;
 mod lenient;
+pub mod links;
 mod mailbox;
 pub mod mailing;
 pub mod onboarding;
@@ -59,6 +61,7 @@ mod trial;
 mod trigger;
 mod visit;
 
+pub use acts::{Act, Acts};
 pub use attributes::{AttributeName, Attributes, Identity, Metadata, NotAnAttribute, STANDARD_ATTRIBUTES, UserStatus};
 pub use config::{ConfigError, Configured, OnFault, RuleSet};
 pub use dispatcher::{Attach, Chains, Dispatcher, Handled, Invocation, Need, Refusal};
@@ -74,7 +77,7 @@ pub use services::{Adapter, Adapters, Bucket, Clock, Directory, Environment, Mai
 pub use source::TriggerSource;
 pub use trial::{Seen, StoppedClock, Trial, denied};
 pub use trigger::*;
-pub use visit::{Calls, Deliveries, DeliveryMode, Held, Hold, Names, Page, Staged, Visit};
+pub use visit::{Calls, Counts, Deliveries, DeliveryMode, Held, Hold, Names, Page, Staged, Visit};
 
 /// What a rule needs to be written and tried.
 pub mod prelude {

@@ -1,7 +1,7 @@
 //! What happened to one event, for the decision line, the metrics and `cargo local`.
 
 use crate::FaultKind;
-use crate::visit::Calls;
+use crate::visit::{Calls, Counts};
 
 /// One rule asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct Report {
     pub calls: Calls,
     /// Deliveries staged, and how many of them were carried out.
     pub deliveries: DeliveryCount,
+    /// What rules counted, if the event passed.
+    pub counts: Counts,
     /// How it ended.
     pub outcome: Outcome,
     /// The rule that refused or failed.
@@ -126,6 +128,7 @@ impl Report {
             attempts: 0,
             calls: Calls::default(),
             deliveries: DeliveryCount::default(),
+            counts: Counts::default(),
             outcome: Outcome::Echoed,
             rule: None,
             fault: None,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::{Event, Fault, Gate, Keys, Trigger, Visit, Wants};
+use crate::{Act, Event, Fault, Gate, Keys, Trigger, Visit, Wants};
 
 /// A verdict, or an accident.
 pub type Answer<T> = Result<Verdict<T>, Fault>;
@@ -79,13 +79,23 @@ impl<T: Gate> Verdict<T> {
         if trimmed.len() != message.len() || trimmed.contains(char::is_control) {
             message = trimmed.replace(char::is_control, " ").into();
         }
-        Self::Deny(Denial { message, trigger: PhantomData })
+        Self::Deny(Denial { message, acts: Vec::new(), trigger: PhantomData })
+    }
+
+    /// Refuses, and does something in the directory before the answer. If that fails, the attempt is refused as after a fault.
+    /// Nothing else takes effect of an attempt that is refused.
+    pub fn deny_and(message: impl Into<Cow<'static, str>>, act: Act) -> Self {
+        match Self::deny(message) {
+            Self::Deny(denial) => Self::Deny(Denial { acts: vec![act], ..denial }),
+            other => other,
+        }
     }
 }
 
 /// A refusal and its text.
 pub struct Denial<T> {
     message: Cow<'static, str>,
+    acts: Vec<Act>,
     trigger: PhantomData<fn() -> T>,
 }
 
@@ -94,6 +104,12 @@ impl<T> Denial<T> {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What it carries.
+    #[must_use]
+    pub fn acts(&self) -> &[Act] {
+        &self.acts
     }
 }
 

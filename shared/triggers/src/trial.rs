@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::chain::{Chain, End, Place, Trace};
+use crate::chain::{Chain, End, Passed, Place, Trace};
 use crate::config::OnFault;
 use crate::ledger::Delivery;
-use crate::visit::{Calls, DeliveryMode};
+use crate::visit::{Calls, Counts, DeliveryMode};
 use crate::{Clock, Event, Fault, Gate, Rule, Services, Trigger, Verdict};
 
 /// A rule on trial: what it sees and what it answers, with a ledger in memory and a clock that stands still.
@@ -39,6 +39,8 @@ pub struct Seen<T: Trigger> {
     pub answer: Option<serde_json::Value>,
     /// What was staged.
     pub deliveries: Vec<Delivery>,
+    /// What was counted.
+    pub counts: Counts,
     /// How often the ledger was called.
     pub calls: Calls,
 }
@@ -96,9 +98,16 @@ impl<R: Send + Sync + 'static> Trial<R> {
         let deadline = self.services.clock.now().saturating_add(SignedDuration::from_secs(4)).unwrap_or(Timestamp::MAX);
         let end = finish(chain.run(event, &self.services, deadline, &mut trace));
         let mut seen =
-            Seen { verdict: Ok(Verdict::Continue), answer: None, deliveries: Vec::new(), calls: trace.calls };
+            Seen {
+            verdict: Ok(Verdict::Continue),
+            answer: None,
+            deliveries: Vec::new(),
+            counts: Counts::default(),
+            calls: trace.calls,
+        };
         match end {
-            End::Passed(response, deliveries) => {
+            End::Passed(Passed { response, deliveries, counts }) => {
+                seen.counts = counts;
                 seen.deliveries = deliveries;
                 seen.answer = event.answer(&response).ok().and_then(|text| serde_json::from_str(&text).ok());
             }

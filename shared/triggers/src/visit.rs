@@ -1,7 +1,7 @@
 //! One invocation's working space: what the rules of a chain share and build up together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,7 @@ use crate::ledger::{
     Change, CommitId, Condition, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, LeaseId,
     Ledger, Member, MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
 };
-use crate::{Fault, Keys, Trigger};
+use crate::{Acts, Fault, Keys, Trigger};
 
 /// What a rule works with. Nothing in it takes effect before the chain is through and the commit is done.
 pub struct Visit<T: Trigger> {
@@ -21,6 +21,10 @@ pub struct Visit<T: Trigger> {
     pub names: Names,
     /// What is to be done outside.
     pub deliveries: Deliveries,
+    /// What is to be done before the answer.
+    pub acts: Acts,
+    /// What is to be counted, as metrics, if the event passes.
+    pub counts: Counts,
     /// Keyed hashes.
     pub keys: Keys,
     /// The time this event is judged at.
@@ -36,12 +40,37 @@ impl<T: Trigger> Clone for Visit<T> {
             ledger: self.ledger.clone(),
             names: self.names.clone(),
             deliveries: self.deliveries.clone(),
+            acts: self.acts.clone(),
+            counts: self.counts.clone(),
             keys: self.keys.clone(),
             now: self.now,
             deadline: self.deadline,
         }
     }
 }
+
+/// What rules count, for the metrics: names as CloudWatch shows them, e.g. `SignIns`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    /// Counts one more.
+    pub fn one(&mut self, name: &'static str) {
+        let count = self.0.entry(name).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// What was counted, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(name, count)| (*name, *count))
+    }
+}
+
+/// The switches as they were read last, for every pool: what is asked for them alone need not call the ledger every time.
+pub(crate) type Glimpses = Arc<Mutex<BTreeMap<String, (Timestamp, Switches)>>>;
+
+/// How old a glimpse of the switches may be: what is switched takes effect within this time.
+const GLIMPSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// How often the ledger was called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,11 +93,12 @@ pub struct Page {
     member: Member,
     invitations: BTreeMap<InvitationKey, Invitation>,
     consumed: BTreeMap<InvitationKey, InvitationChange>,
+    glimpses: Glimpses,
     pub(crate) calls: Calls,
 }
 
 impl Page {
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, wants: Wants) -> Self {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, wants: Wants, glimpses: Glimpses) -> Self {
         Self {
             ledger,
             wants,
@@ -77,6 +107,7 @@ impl Page {
             member: Member::default(),
             invitations: BTreeMap::new(),
             consumed: BTreeMap::new(),
+            glimpses,
             calls: Calls::default(),
         }
     }
@@ -100,6 +131,42 @@ impl Page {
     pub async fn switches(&mut self) -> Result<&Switches, Fault> {
         self.load().await?;
         Ok(&self.reading.switches)
+    }
+
+    /// The same for a rule that needs nothing else of the ledger: as they were at most 5 s ago, so that most events need no
+    /// call for them.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn recent_switches(&mut self, now: Timestamp) -> Result<&Switches, Fault> {
+        if self.read.is_none()
+            && let Some(switches) = self.glimpse(now)
+        {
+            self.reading.switches = switches;
+            return Ok(&self.reading.switches);
+        }
+        self.load().await?;
+        let seen = (now, self.reading.switches.clone());
+        self.glimpses.lock().unwrap_or_else(PoisonError::into_inner).insert(self.wants.pool.clone(), seen);
+        Ok(&self.reading.switches)
+    }
+
+    fn glimpse(&self, now: Timestamp) -> Option<Switches> {
+        let glimpses = self.glimpses.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seen, switches) = glimpses.get(&self.wants.pool)?;
+        // A clock that went back makes nothing young.
+        (*seen <= now && now.duration_since(*seen) < GLIMPSE).then(|| switches.clone())
+    }
+
+    /// The last sign-in before this event, whatever rules noted of this one.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read.
+    pub async fn last_sign_in(&mut self) -> Result<Option<Timestamp>, Fault> {
+        self.load().await?;
+        Ok(self.reading.member.as_ref().and_then(|member| member.last_sign_in))
     }
 
     /// An invitation, to be changed in place. Name it in [`Rule::wants`](crate::Rule::wants), or this costs a read of its own.
@@ -406,6 +473,7 @@ impl<T: Trigger> Visit<T> {
     pub(crate) fn wants_more_than(&self, before: &Self) -> bool {
         self.names.changes.len() != before.names.changes.len()
             || self.deliveries.staged.len() != before.deliveries.staged.len()
+            || self.acts.count() != before.acts.count()
             || self.ledger.changes() != before.ledger.changes()
     }
 
@@ -471,7 +539,7 @@ impl<T: Trigger> Visit<T> {
             member: member.zip(sub).map(|(member, sub)| MemberChange {
                 sub: sub.to_owned(),
                 expected,
-                member: member.sealed(expected, id.clone(), self.now),
+                member: Some(member.sealed(expected, id.clone(), self.now)),
             }),
             names: self.names.changes.clone(),
             invitations,
@@ -502,9 +570,11 @@ mod tests {
         let wants = Wants { pool: "p".into(), sub, ..Wants::default() };
         Visit {
             response: T::Response::default(),
-            ledger: Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants),
+            ledger: Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants, Glimpses::default()),
             names: Names::default(),
             deliveries: Deliveries::default(),
+            acts: Acts::default(),
+            counts: Counts::default(),
             keys: Keys::default(),
             now: NOW,
             deadline: NOW + SignedDuration::from_secs(4),
@@ -593,8 +663,8 @@ mod tests {
             set(now(visit.ledger.member()).unwrap(), version);
             let change = change(&mut visit).unwrap();
             let member = change.member.as_ref().unwrap();
-            assert_eq!((member.expected, member.member.version), (version, version + 1));
-            assert!(member.member.bears(&change.id));
+            assert_eq!((member.expected, member.member.as_ref().unwrap().version), (version, version + 1));
+            assert!(member.member.as_ref().unwrap().bears(&change.id));
             assert_eq!(commit(&ledger, &change), Committed::Done);
         }
     }
@@ -620,7 +690,7 @@ mod tests {
         assert_eq!(first.ledger.calls.reads, 1, "the marks were not looked up");
         assert_eq!(staged.deliveries.len(), 1);
         assert_eq!(staged.deliveries[0].due, NOW + LEASE);
-        assert_eq!(staged.member.as_ref().unwrap().member.marks, [("rule/purpose".to_owned(), NOW)].into());
+        assert_eq!(staged.member.as_ref().unwrap().member.as_ref().unwrap().marks, [("rule/purpose".to_owned(), NOW)].into());
         assert_eq!(commit(&ledger, &staged), Committed::Done);
         now(ledger.acknowledge(&[staged.deliveries[0].id.clone()])).unwrap();
         let mut retry = visit::<PostConfirmation>(&ledger);
@@ -632,7 +702,7 @@ mod tests {
             staged.deliveries.iter().map(|delivery| delivery.id.key.as_str()).collect::<Vec<_>>(),
             ["rule/other"]
         );
-        assert_eq!(staged.member.unwrap().member.marks.len(), 2);
+        assert_eq!(staged.member.unwrap().member.unwrap().marks.len(), 2);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use cognito_triggers::ledger::{
     Backlog, Change, Committed, Delivery, DeliveryId, Fate, Lease, LeaseId, Mail, Outbox, Reading, Task, UserEvent,
 };
 use cognito_triggers::services::{
-    Message, Object, OpenTemplates, Placed, Sender, TemplateUse, Templates, User, UserPage,
+    Message, NewPassword, Object, OpenTemplates, Placed, Sender, TemplateUse, Templates, User, UserPage,
 };
 use cognito_triggers::{Adapter, Bucket, ConfigError, Directory, Fault, Ledger, Mailer, Publisher, Wants};
 use jiff::{SignedDuration, Timestamp};
@@ -116,6 +116,18 @@ impl Directory for Battered<dyn Directory> {
 
     async fn find(&self, pool: &str, user: &str) -> Result<Option<User>, Fault> {
         chaos().call("directory", self.0.find(pool, user)).await
+    }
+
+    async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
+        chaos().call("directory", self.0.find_sub(pool, sub)).await
+    }
+
+    async fn sign_out(&self, pool: &str, user: &str) -> Result<(), Fault> {
+        chaos().call("directory", self.0.sign_out(pool, user)).await
+    }
+
+    async fn require_new_password(&self, pool: &str, user: &str) -> Result<NewPassword, Fault> {
+        chaos().call("directory", self.0.require_new_password(pool, user)).await
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cognito_triggers::ledger::{Change, Committed, DeliveryId, Reading};
 use cognito_triggers::prelude::*;
-use cognito_triggers::services::{Opening, User, UserPage};
+use cognito_triggers::services::{NewPassword, Opening, User, UserPage};
 use cognito_triggers::{Adapter, Adapters, Directory, Ledger, Wants};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -166,6 +166,20 @@ impl Directory for Troubled {
     async fn find(&self, _: &str, user: &str) -> Result<Option<User>, Fault> {
         self.0.happen(user).await?;
         Ok(None)
+    }
+
+    async fn find_sub(&self, _: &str, sub: &str) -> Result<Option<User>, Fault> {
+        self.0.happen(sub).await?;
+        Ok(None)
+    }
+
+    async fn sign_out(&self, _: &str, user: &str) -> Result<(), Fault> {
+        self.0.happen(user).await
+    }
+
+    async fn require_new_password(&self, _: &str, user: &str) -> Result<NewPassword, Fault> {
+        self.0.happen(user).await?;
+        Ok(NewPassword::Required)
     }
 
     async fn users(&self, _: &str, _: Option<String>) -> Result<UserPage, Fault> {

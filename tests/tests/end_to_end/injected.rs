@@ -10,7 +10,7 @@ use cognito_triggers::ledger::{
     Change, Committed, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, Reading, Task, Wants,
 };
 use cognito_triggers::report::{Report, StepVerdict};
-use cognito_triggers::services::{User, UserPage};
+use cognito_triggers::services::{NewPassword, User, UserPage};
 use cognito_triggers::{Directory, Dispatcher, Fault, Keys, Refusal, UserStatus, courier};
 use cognito_triggers_embedded::{LocalDirectory, NewUser, SqliteLedger};
 use jiff::{SignedDuration, Timestamp};
@@ -101,6 +101,18 @@ impl Directory for Fragile<LocalDirectory> {
 
     async fn find(&self, pool: &str, user: &str) -> Result<Option<User>, Fault> {
         self.1.run(Directory::find(&self.0, pool, user)).await
+    }
+
+    async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
+        self.1.run(self.0.find_sub(pool, sub)).await
+    }
+
+    async fn sign_out(&self, pool: &str, user: &str) -> Result<(), Fault> {
+        self.1.run(self.0.sign_out(pool, user)).await
+    }
+
+    async fn require_new_password(&self, pool: &str, user: &str) -> Result<NewPassword, Fault> {
+        self.1.run(self.0.require_new_password(pool, user)).await
     }
 
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault> {

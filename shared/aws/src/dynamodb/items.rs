@@ -96,6 +96,14 @@ pub(super) fn read_member(item: &Item) -> Result<Member, Fault> {
     parse("member", item)
 }
 
+pub(super) fn switches(key: &Key, switches: &Switches, commit: &CommitId) -> Result<Item, Fault> {
+    let mut item = key.attributes();
+    item.insert(VERSION.into(), number(switches.version));
+    item.insert(COMMIT.into(), text(commit.as_str()));
+    item.insert(DATA.into(), text(json(switches)?));
+    Ok(item)
+}
+
 pub(super) fn read_switches(item: &Item) -> Result<Switches, Fault> {
     parse("switches", item)
 }

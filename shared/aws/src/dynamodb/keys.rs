@@ -20,7 +20,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn member(pool: &str, sub: &str) -> Self {
-        Self { pk: user(pool, sub), sk: "M".into() }
+        Self { pk: user(pool, sub), sk: MEMBER.into() }
     }
 
     pub(super) fn delivery(id: &DeliveryId) -> Self {
@@ -57,6 +57,9 @@ impl Key {
     }
 }
 
+/// The sort key of members.
+pub(super) const MEMBER: &str = "M";
+
 /// Into how many parts the index is split: one part alone takes a thousand writes a second.
 pub(super) const SHARDS: u8 = 16;
 
@@ -71,6 +74,15 @@ pub(super) fn invitations(pool: &str) -> String {
 /// What the keys of a pool's members and deliveries begin with.
 pub(super) fn users(pool: &str) -> String {
     format!("U#{}#", part(pool))
+}
+
+/// The `sub` whose item this is. `None` for one so long that only its hash stands in the key.
+pub(super) fn sub(key: &Key, pool: &str) -> Option<String> {
+    let escaped = key.pk.strip_prefix(&users(pool))?;
+    if escaped.starts_with("%%") {
+        return None;
+    }
+    Some(escaped.replace("%23", "#").replace("%25", "%"))
 }
 
 fn user(pool: &str, sub: &str) -> String {

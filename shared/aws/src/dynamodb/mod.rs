@@ -54,8 +54,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cognito_triggers::ledger::{
-    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, NameKey, Outbox, Reading,
-    Wants,
+    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, MemberPage, NameKey, Outbox,
+    Reading, Switches, Wants,
 };
 use cognito_triggers::services::Opening;
 use cognito_triggers::{Adapter, ConfigError, Environment, Fault};
@@ -65,6 +65,7 @@ use jiff::Timestamp;
 use crate::client::{self, Limits};
 use crate::error::fault;
 
+mod admin;
 mod commit;
 mod items;
 mod keys;
@@ -311,6 +312,14 @@ impl LedgerAdmin for DynamoLedger {
 
     async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault> {
         outbox::redrive(self, delivery, now).await
+    }
+
+    async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault> {
+        admin::members(self, pool, page).await
+    }
+
+    async fn switch(&self, pool: &str, expected: u64, switches: &Switches) -> Result<bool, Fault> {
+        admin::switch(self, pool, expected, switches).await
     }
 }
 

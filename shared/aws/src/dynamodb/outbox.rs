@@ -92,6 +92,7 @@ impl Outbox for DynamoLedger {
                     None => step.remove(FAILING),
                 };
             }
+            Fate::Waiting { due } => step = step.set(DUE, time(*due)),
             Fate::Parked { at, attempts, fault } => {
                 step = step.set(DUE, time(*at)).set(SHARD, number(PARKED_SHARD)).set(PARKED, time(*at));
                 step = step.set(ATTEMPTS, number(attempts)).set(FAULT, text(fault));

@@ -222,7 +222,23 @@ impl<'a> Part<'a> {
     }
 
     fn put_member(&self, table: &str, change: &MemberChange) -> Result<TransactWriteItem, Fault> {
-        self.put_version(table, items::member(&self.key, &change.member)?, change.expected)
+        match &change.member {
+            Some(member) => self.put_version(table, items::member(&self.key, member)?, change.expected),
+            None => self.delete_version(table, change.expected),
+        }
+    }
+
+    /// Removed if it is still this version, or gone already.
+    fn delete_version(&self, table: &str, expected: u64) -> Result<TransactWriteItem, Fault> {
+        let delete = Delete::builder()
+            .table_name(table)
+            .set_key(Some(self.key.attributes()))
+            .condition_expression("attribute_not_exists(#pk) OR #version = :expected")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#version", VERSION)
+            .expression_attribute_values(":expected", number(expected))
+            .return_values_on_condition_check_failure(OLD);
+        Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
 
     /// Written if it is still this version; 0: if it does not exist.

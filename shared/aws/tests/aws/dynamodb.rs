@@ -72,7 +72,7 @@ fn change() -> Change {
 fn with_member(mut change: Change, expected: u64) -> Change {
     let commits = vec![PastCommit { id: change.id.clone(), at: change.now }];
     let member = Member { version: expected + 1, commits, ..Member::default() };
-    change.member = Some(MemberChange { sub: "anna".into(), expected, member });
+    change.member = Some(MemberChange { sub: "anna".into(), expected, member: Some(member) });
     change
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Service {
 }
 
 /// The keys of `[services]`.
-pub(super) const SERVICES: [Service; 5] = [
+pub(super) const SERVICES: [Service; 6] = [
     Service {
         key: "ledger",
         variable: "TRIGGERS_LEDGER",
@@ -58,6 +58,12 @@ pub(super) const SERVICES: [Service; 5] = [
         example: "`eventbridge:<bus>` or `file:<file>`",
         purpose: "Where events about users go",
     },
+    Service {
+        key: "links",
+        variable: "TRIGGERS_LINKS",
+        example: "`https://<URL of the function links>/`",
+        purpose: "Where links in mails lead",
+    },
 ];
 
 /// A configuration file, read and not yet bound to a program's rules. `Debug` shows no values.
@@ -80,6 +86,8 @@ pub struct ServiceAddresses {
     pub directory: Option<String>,
     /// `eventbridge:<bus>` or `file:<file>`; `TRIGGERS_PUBLISHER`.
     pub publisher: Option<String>,
+    /// `https://...`; `TRIGGERS_LINKS`.
+    pub links: Option<String>,
 }
 
 impl Configuration {
@@ -213,6 +221,7 @@ impl Configuration {
             Need::Mailer => self.has_service("mailer") || environment.find("TRIGGERS_MAILER").is_some(),
             Need::Bucket => self.has_service("bucket") || environment.find("TRIGGERS_BUCKET").is_some(),
             Need::Publisher => self.has_service("publisher") || environment.find("TRIGGERS_PUBLISHER").is_some(),
+            Need::Links => self.has_service("links") || environment.find("TRIGGERS_LINKS").is_some(),
             Need::Key => environment.find("TRIGGERS_KEY").is_some(),
         });
         bound.errors.extend(unmet);
@@ -241,8 +250,8 @@ impl Configuration {
             }
             Some(address.to_owned())
         };
-        let [ledger, mailer, bucket, directory, publisher] = SERVICES.each_ref().map(&mut find);
-        ServiceAddresses { ledger, mailer, bucket, directory, publisher }
+        let [ledger, mailer, bucket, directory, publisher, links] = SERVICES.each_ref().map(&mut find);
+        ServiceAddresses { ledger, mailer, bucket, directory, publisher, links }
     }
 
     fn check_service_keys(&self, errors: &mut Vec<ConfigError>) {

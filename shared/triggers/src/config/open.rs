@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bind::{Bound, bind, pool_path};
 use super::{ConfigError, ConfigErrors, Configuration, RuleSet, ServiceAddresses};
 use crate::courier::Courier;
+use crate::links::Links;
 use crate::services::{self, Absent, OpenTemplates, TemplateUse, Templates};
 use crate::{Adapter, Adapters, Chains, Clock, Dispatcher, Environment, Keys, Need, Services};
 
@@ -199,6 +200,15 @@ impl Opening<'_> {
         if let Some(publisher) = self.try_open("publisher", addresses.publisher.as_deref(), &adapters.publishers).await
         {
             services.publisher = publisher.unwrap_or_else(|absent| absent);
+        }
+        if let Some(links) = &addresses.links {
+            match Links::to(links) {
+                Ok(links) => services.links = links,
+                Err(error) => {
+                    let error = self.configuration.service_error("links", error.at("links"), self.environment);
+                    self.doubts.push(error);
+                }
+            }
         }
         if let Some(open) = adapters.templates {
             let folder = self.configuration.templates_folder(self.environment);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::ledger::{Change, CommitId, LedgerAdmin, MemoryLedger};
-use crate::services::{Directory, Mailer, Message, Sender, TemplateUse, Templates, User, UserPage};
+use crate::services::{Directory, Mailer, Message, NewPassword, Sender, TemplateUse, Templates, User, UserPage};
 use crate::{ConfigError, Mailbox, StoppedClock};
 
 /// A clock whose sleeps pass at once: they move the time.
@@ -66,6 +66,18 @@ impl Directory for World {
 
     async fn find(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
         Ok(self.created.map(|created| User { created, ..User::default() }))
+    }
+
+    async fn find_sub(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
+        Ok(None)
+    }
+
+    async fn sign_out(&self, _: &str, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn require_new_password(&self, _: &str, _: &str) -> Result<NewPassword, Fault> {
+        Ok(NewPassword::None)
     }
 
     async fn users(&self, _: &str, _: Option<String>) -> Result<UserPage, Fault> {
@@ -172,13 +184,9 @@ impl Bench {
 
 fn mail(to: &str, digest: Option<&str>) -> Task {
     Task::Mail(Mail {
-        template: "welcome-email".into(),
-        to: vec!["ops@acme.example".parse().unwrap()],
-        from: None,
-        reply_to: Vec::new(),
-        locales: Vec::new(),
         context: json!({ "to": to }).as_object().unwrap().clone(),
         digest: digest.map(str::to_owned),
+        ..Mail::new("welcome-email", vec!["ops@acme.example".parse().unwrap()])
     })
 }
 

@@ -85,15 +85,28 @@ impl Change {
     }
 }
 
-/// A member to be written, if it is still the version that was read.
+/// A member to be written or forgotten, if it is still the version that was read.
 #[derive(Clone, Debug)]
 pub struct MemberChange {
     /// Whose.
     pub sub: String,
     /// The version that was read; 0 for a member that did not exist.
     pub expected: u64,
-    /// The new state; its version is `expected + 1` and it bears the change's id.
-    pub member: Member,
+    /// The new state; its version is `expected + 1` and it bears the change's id. `None`: it is to be forgotten. One that is
+    /// gone already is no hindrance to that.
+    pub member: Option<Member>,
+}
+
+impl MemberChange {
+    /// Whether it can be written over what is stored. For ledgers that read and write under one lock; others state it as a
+    /// condition.
+    #[must_use]
+    pub fn fits(&self, stored: Option<&Member>) -> bool {
+        match stored {
+            None => self.expected == 0 || self.member.is_none(),
+            Some(stored) => stored.version == self.expected,
+        }
+    }
 }
 
 /// What happens to a name.

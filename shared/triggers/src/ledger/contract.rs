@@ -359,7 +359,7 @@ impl Change {
 
     fn write(mut self, sub: &str, expected: u64, member: &Member) -> Self {
         let member = member.clone().sealed(expected, self.id.clone(), self.now);
-        self.member = Some(MemberChange { sub: sub.into(), expected, member });
+        self.member = Some(MemberChange { sub: sub.into(), expected, member: Some(member) });
         self
     }
 
@@ -382,7 +382,7 @@ impl Change {
     }
 
     fn sealed_member(&self) -> Member {
-        self.member.clone().unwrap().member
+        self.member.clone().unwrap().member.unwrap()
     }
 }
 
@@ -1244,7 +1244,7 @@ async fn the_same_commit_at_once_is_done_once(case: Case) {
 mod tests {
     use super::*;
     use crate::Fault;
-    use crate::ledger::{Backlog, Fate, Lease, LeaseId, Ledger, MemoryLedger};
+    use crate::ledger::{Backlog, Fate, Lease, LeaseId, Ledger, MemberPage, MemoryLedger, Switches};
     use async_trait::async_trait;
 
     /// What a careless adapter does wrong.
@@ -1379,6 +1379,14 @@ mod tests {
                 self.free(delivery, now).await?;
             }
             self.0.redrive(delivery, now).await
+        }
+
+        async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault> {
+            self.0.members(pool, page).await
+        }
+
+        async fn switch(&self, pool: &str, expected: u64, switches: &Switches) -> Result<bool, Fault> {
+            self.0.switch(pool, expected, switches).await
         }
     }
 

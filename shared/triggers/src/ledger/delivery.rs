@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::LeaseId;
 use crate::Mailbox;
+use crate::links::LinkWish;
 
 /// Names a delivery within everything that is stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,6 +147,32 @@ pub enum Condition {
         /// The time.
         since: Timestamp,
     },
+    /// The user exists, is not disabled and wants the mails of this list.
+    Subscribed {
+        /// The user's name in the pool.
+        user_name: String,
+        /// The list.
+        list: String,
+    },
+    /// The same, and the user has not signed in for so long. After a sign-in it is not due before the time has passed anew.
+    Absent {
+        /// The user's name in the pool.
+        user_name: String,
+        /// The list.
+        list: String,
+        /// The mark of the member that has to be as old as the delivery: of several that were staged only the last counts.
+        mark: String,
+        /// For how long, in seconds.
+        seconds: i64,
+    },
+    /// The warning of the password's age that counts is that of this time, see [`PasswordAge`](super::PasswordAge), and the
+    /// user is not disabled.
+    WarningStands {
+        /// The user's name in the pool.
+        user_name: String,
+        /// The time.
+        warning: Timestamp,
+    },
 }
 
 /// What is to be done.
@@ -221,6 +248,23 @@ pub struct Mail {
     /// context the template is filled with. A mail without one is a single entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Links the mail has: made when it is sent, and `links.<name>` for the template.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, LinkWish>,
+    /// The name of the link that unsubscribes with one click, told to mail programs (`List-Unsubscribe`, RFC 8058).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<String>,
+}
+
+impl Mail {
+    /// A mail from whom the mailer names, in no language in particular, filled with nothing.
+    #[must_use]
+    pub fn new(template: impl Into<String>, to: Vec<Mailbox>) -> Self {
+        let (template, context) = (template.into(), Map::new());
+        let (from, reply_to, locales, digest) = (None, Vec::new(), Vec::new(), None);
+        let (links, unsubscribe) = (BTreeMap::new(), None);
+        Self { template, to, from, reply_to, locales, context, digest, links, unsubscribe }
+    }
 }
 
 /// Files to be put into the bucket.
@@ -264,6 +308,9 @@ impl fmt::Debug for Condition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreatedSince { since, .. } => formatter.debug_tuple("CreatedSince").field(since).finish(),
+            Self::Subscribed { list, .. } => formatter.debug_tuple("Subscribed").field(list).finish(),
+            Self::Absent { list, .. } => formatter.debug_tuple("Absent").field(list).finish(),
+            Self::WarningStands { warning, .. } => formatter.debug_tuple("WarningStands").field(warning).finish(),
         }
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Backlog, Change, Committed, Delivery, DeliveryId, Fate, Holding, Invitation, InvitationChange, InvitationKey,
-    Lease, LeaseId, Ledger, LedgerAdmin, Member, Moved, NameEffect, NameKey, Outbox, Reading, Switches, Wants,
+    Lease, LeaseId, Ledger, LedgerAdmin, Member, MemberPage, Moved, NameEffect, NameKey, Outbox, Reading, Switches, Wants,
 };
 use crate::Fault;
 
@@ -78,7 +78,7 @@ impl State {
         let mut moved = Moved::default();
         if let Some(member) = &change.member {
             let stored = self.members.get(&(change.pool.clone(), member.sub.clone()));
-            if stored.map_or(0, |stored| stored.version) != member.expected {
+            if !member.fits(stored) {
                 moved.member = Some(stored.cloned());
             }
         }
@@ -101,7 +101,11 @@ impl State {
     fn apply(&mut self, change: &Change) {
         self.applied.insert(change.id.as_str().to_owned());
         if let Some(member) = &change.member {
-            self.members.insert((change.pool.clone(), member.sub.clone()), member.member.clone());
+            let key = (change.pool.clone(), member.sub.clone());
+            match &member.member {
+                Some(member) => self.members.insert(key, member.clone()),
+                None => self.members.remove(&key),
+            };
         }
         for (key, invitation) in &change.invitations {
             match invitation {
@@ -172,7 +176,28 @@ impl LedgerAdmin for MemoryLedger {
         *stored = stored.clone().redriven(now);
         Ok(true)
     }
+
+    async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault> {
+        let state = self.state();
+        let of_pool = state.members.iter().filter(|((of, sub), _)| of == pool && page.as_ref().is_none_or(|at| sub > at));
+        let members: Vec<_> = of_pool.take(PAGE).map(|((_, sub), member)| (sub.clone(), member.clone())).collect();
+        let next = members.last().filter(|_| members.len() == PAGE).map(|(sub, _)| sub.clone());
+        Ok(MemberPage { members, next })
+    }
+
+    async fn switch(&self, pool: &str, expected: u64, switches: &Switches) -> Result<bool, Fault> {
+        let mut state = self.state();
+        if state.switches.get(pool).map_or(0, |stored| stored.version) != expected {
+            return Ok(false);
+        }
+        let switches = Switches { version: expected.saturating_add(1), ..switches.clone() };
+        state.switches.insert(pool.to_owned(), switches);
+        Ok(true)
+    }
 }
+
+/// How many members stand on a page.
+const PAGE: usize = 100;
 
 #[async_trait]
 impl Outbox for MemoryLedger {

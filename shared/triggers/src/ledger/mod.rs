@@ -16,6 +16,7 @@ mod member;
 mod memory;
 mod name;
 mod outbox;
+mod session;
 
 pub use change::*;
 pub use delivery::*;
@@ -24,6 +25,7 @@ pub use member::*;
 pub use memory::MemoryLedger;
 pub use name::*;
 pub use outbox::*;
+pub use session::*;
 
 /// Where members, names, invitations, switches and deliveries are kept.
 ///
@@ -72,6 +74,77 @@ pub trait LedgerAdmin: Ledger {
     /// Makes a delivery due at once and its tries forgotten, whether it is parked or waits. `false` if it is not there, or
     /// somebody works on it: its lease ends after `now`.
     async fn redrive(&self, delivery: &DeliveryId, now: Timestamp) -> Result<bool, Fault>;
+
+    /// One page of a pool's members, in no particular order. A member that is written meanwhile may be missing or be there as
+    /// it was; none comes twice.
+    async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault>;
+
+    /// Writes the switches of a pool, if they are still what was read: version `expected`, 0 if there were none. The new version
+    /// is `expected + 1`, whatever `switches` says. `false` if they have moved.
+    async fn switch(&self, pool: &str, expected: u64, switches: &Switches) -> Result<bool, Fault>;
+}
+
+/// One page of members.
+#[derive(Clone, Debug, Default)]
+pub struct MemberPage {
+    /// The members, each with the user's `sub`.
+    pub members: Vec<(String, Member)>,
+    /// What to ask with for the next page; `None` after the last. A page may be empty and not the last.
+    pub next: Option<String>,
+}
+
+/// Changes one member outside of a visit: reads it, asks what is to become of it, and writes that, again if it has moved
+/// meanwhile. `None` leaves it as it is. Answers what was asked last, and whether it was written.
+///
+/// # Errors
+///
+/// If the ledger cannot be reached, or the member moves without end.
+pub async fn amend(
+    ledger: &dyn Ledger,
+    pool: &str,
+    sub: &str,
+    now: Timestamp,
+    ask: impl Fn(&Reading) -> Option<Amendment>,
+) -> Result<bool, Fault> {
+    let wants = Wants { pool: pool.to_owned(), sub: Some(sub.to_owned()), ..Wants::default() };
+    for _ in 0..AMENDMENTS {
+        let reading = ledger.read(&wants).await?;
+        let Some(Amendment { member, names, deliveries }) = ask(&reading) else { return Ok(false) };
+        let expected = reading.member.as_ref().map_or(0, |member| member.version);
+        let id = CommitId::random()?;
+        let member = member.map(|member| member.sealed(expected, id.clone(), now));
+        let deliver = |(key, task, due)| {
+            let id = DeliveryId { pool: pool.to_owned(), sub: sub.to_owned(), key };
+            Delivery { due, ..Delivery::new(id, task, now) }
+        };
+        let change = Change {
+            id,
+            now,
+            pool: pool.to_owned(),
+            member: Some(MemberChange { sub: sub.to_owned(), expected, member }),
+            names,
+            invitations: BTreeMap::new(),
+            deliveries: deliveries.into_iter().map(deliver).collect(),
+        };
+        if ledger.commit(&change).await? == Committed::Done {
+            return Ok(true);
+        }
+    }
+    Err(Fault::of(crate::FaultKind::Contention, "the member moved again and again while it was to be changed"))
+}
+
+/// How often a member that moves is asked for again.
+const AMENDMENTS: usize = 20;
+
+/// What is to become of a member, and what goes with it.
+#[derive(Clone, Debug, Default)]
+pub struct Amendment {
+    /// The member; `None`: it is to be forgotten.
+    pub member: Option<Member>,
+    /// Names given back.
+    pub names: BTreeMap<NameKey, NameChange>,
+    /// What is to be done outside: key, task, and when it is due.
+    pub deliveries: Vec<(String, Task, Timestamp)>,
 }
 
 /// What one read is to bring.

@@ -112,6 +112,11 @@ pub enum Fate {
         /// Why it failed.
         fault: String,
     },
+    /// It was not due yet after all: nothing was tried.
+    Waiting {
+        /// When it is due.
+        due: Timestamp,
+    },
     /// Nobody tries it any more until an operator says so.
     Parked {
         /// The time.
@@ -131,6 +136,7 @@ impl Fate {
             Self::Later { due, attempts, failing_since, fault } => {
                 Delivery { due, attempts, failing_since, fault: Some(fault), lease: None, parked: None, ..delivery }
             }
+            Self::Waiting { due } => Delivery { due, lease: None, ..delivery },
             Self::Parked { at, attempts, fault } => {
                 Delivery { due: at, attempts, fault: Some(fault), lease: None, parked: Some(at), ..delivery }
             }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    Bucket, Directory, Mailer, Message, Object, Placed, Publisher, Sender, TemplateUse, Templates, User, UserPage,
+    Bucket, Directory, Mailer, Message, NewPassword, Object, Placed, Publisher, Sender, TemplateUse, Templates, User, UserPage,
 };
 use crate::config::ConfigError;
 use crate::ledger::{Change, Committed, DeliveryId, Ledger, Mail, Reading, UserEvent, Wants};
@@ -63,6 +63,18 @@ impl Directory for Absent {
     }
 
     async fn find(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
+        Err(self.fault("directory"))
+    }
+
+    async fn find_sub(&self, _: &str, _: &str) -> Result<Option<User>, Fault> {
+        Err(self.fault("directory"))
+    }
+
+    async fn sign_out(&self, _: &str, _: &str) -> Result<(), Fault> {
+        Err(self.fault("directory"))
+    }
+
+    async fn require_new_password(&self, _: &str, _: &str) -> Result<NewPassword, Fault> {
         Err(self.fault("directory"))
     }
 

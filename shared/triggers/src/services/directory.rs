@@ -30,12 +30,45 @@ pub trait Directory: Send + Sync + 'static {
     /// If there is no such pool or the service cannot be reached.
     async fn find(&self, pool: &str, user_name: &str) -> Result<Option<User>, Fault>;
 
+    /// The same by the user's `sub`, which unlike the name never changes. May hear of a new user some seconds late.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such pool or the service cannot be reached.
+    async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault>;
+
+    /// Ends every session the user has: no refresh token works any more. Tokens that were issued live until they expire. A user
+    /// who is nowhere signed in stays so.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user or the service cannot be reached.
+    async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault>;
+
+    /// Makes the old password useless, so that a new one has to be chosen, with a code the pool sends. Where one has to be chosen
+    /// already nothing more is done: no second code is sent.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such user, the user has no verified address or number to send a code to, or the service cannot be
+    /// reached.
+    async fn require_new_password(&self, pool: &str, user_name: &str) -> Result<NewPassword, Fault>;
+
     /// One page of the pool's users, in no particular order.
     ///
     /// # Errors
     ///
     /// If there is no such pool or the service cannot be reached.
     async fn users(&self, pool: &str, page: Option<String>) -> Result<UserPage, Fault>;
+}
+
+/// What came of requiring a new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewPassword {
+    /// The user has to choose one at the next sign-in.
+    Required,
+    /// The user has none in this pool: somebody not confirmed yet, or who signs in at another provider only.
+    None,
 }
 
 /// One page of users.
@@ -56,6 +89,8 @@ pub struct User {
     pub attributes: crate::Attributes,
     /// Whether the user is confirmed, or signs in at another provider.
     pub confirmed: bool,
+    /// Whether the user may sign in: an administrator can disable a user.
+    pub enabled: bool,
     /// When the user was created.
     pub created: Timestamp,
 }

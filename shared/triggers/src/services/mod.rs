@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::Keys;
+use crate::links::Links;
 use crate::config::ConfigError;
 use crate::ledger::{Ledger, MemoryLedger, Outbox};
 
@@ -57,6 +58,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// The root key and what is derived from it.
     pub keys: Keys,
+    /// Where links in mails lead.
+    pub links: Links,
 }
 
 impl Services {
@@ -73,6 +76,7 @@ impl Services {
             templates: absent,
             clock,
             keys: Keys::default(),
+            links: Links::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Case, Clause, clauses, counting};
 use crate::Mailbox;
+use crate::links::{LinkPurpose, LinkWish};
 use crate::ledger::{
     Backlog, Condition, Delivery, DeliveryId, Fate, FileSource, Files, Lease, LeaseId, Mail, Task, UserEvent,
 };
@@ -445,6 +446,8 @@ fn everything(case: &Case) -> Vec<Delivery> {
         locales: vec!["de-AT".into(), "en".into()],
         context: context.clone(),
         digest: Some("2100-01-01T00".into()),
+        links: [("stop".to_owned(), LinkWish { purpose: LinkPurpose::Unsubscribe, about: "news".into(), days: 7 })].into(),
+        unsubscribe: Some("stop".into()),
     };
     let plain = Mail {
         from: None,
@@ -452,6 +455,8 @@ fn everything(case: &Case) -> Vec<Delivery> {
         locales: Vec::new(),
         context: Default::default(),
         digest: None,
+        links: Default::default(),
+        unsubscribe: None,
         ..full.clone()
     };
     let files = |from| Task::Files(Files { from, to: "users/anna/".into(), context: context.clone() });

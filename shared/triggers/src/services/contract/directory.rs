@@ -228,7 +228,7 @@ mod tests {
 
     use super::super::tests::{complaint, holds, yield_once};
     use super::*;
-    use crate::services::{UserPage, contract};
+    use crate::services::{NewPassword, UserPage, contract};
     use crate::{Attributes, Fault, FaultKind, Outlook};
 
     #[derive(Clone, Copy, PartialEq)]
@@ -268,6 +268,7 @@ mod tests {
                 user_name: name.into(),
                 attributes: Attributes::from_iter(attributes),
                 confirmed: *confirmed || self.0 == Flaw::EverybodyIsConfirmed,
+                enabled: true,
                 created: Timestamp::constant(1, 0),
             }
         }
@@ -275,6 +276,21 @@ mod tests {
 
     #[async_trait]
     impl Directory for Book {
+        async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
+            let people = self.1.lock().unwrap();
+            let of_pool = people.iter().filter(|((of, _), _)| self.0 == Flaw::OnePool || of == pool);
+            let found = of_pool.map(|((_, name), person)| self.user(name, person));
+            Ok(found.into_iter().find(|user| user.attributes.find("sub") == Some(sub)))
+        }
+
+        async fn sign_out(&self, _: &str, _: &str) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        async fn require_new_password(&self, _: &str, _: &str) -> Result<NewPassword, Fault> {
+            Ok(NewPassword::Required)
+        }
+
         async fn update_attributes(
             &self,
             pool: &str,
