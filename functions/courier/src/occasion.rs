@@ -146,5 +146,5 @@ fn personal(delivery: &Delivery) -> Value {
         Task::Publish(event) => json!([event.id, event.detail]),
         _ => Value::Null,
     };
-    json!([delivery.id.sub, task])
+    json!([delivery.id.sub, delivery.only_if, task])
 }

@@ -229,8 +229,8 @@ async fn a_sweep_answers_with_its_counts() {
     assert_eq!(
         answer,
         json!({
-            "delivered": 3, "rules": {"sign-in-alert": 1, "user-events": 2}, "lapsed": 0, "retried": 1, "throttled": 0,
-            "parked": 1, "faults": 0, "backlog": {"due": 0, "oldest": null, "oldest-seconds": 0, "parked": 2},
+            "delivered": 3, "rules": {"sign-in-alert": 1, "user-events": 2}, "lapsed": 0, "put-off": 0, "retried": 1,
+            "throttled": 0, "parked": 1, "faults": 0, "backlog": {"due": 0, "oldest": null, "oldest-seconds": 0, "parked": 2},
         })
     );
 }
@@ -364,11 +364,24 @@ async fn a_round_is_one_line() {
         lines[0],
         json!({
             "level": "INFO", "target": "round", "message": "round", "trigger": "schedule", "delivered": 2,
-            "rules": "sign-in-alert 1, user-events 1", "lapsed": 0, "retried": 0, "throttled": 0, "parked": 0, "faults": 0,
-            "backlog_due": 0, "backlog_oldest_s": 0, "backlog_parked": 0, "request_id": "3f2a9c10", "duration_ms": 1234,
+            "rules": "sign-in-alert 1, user-events 1", "lapsed": 0, "put_off": 0, "retried": 0, "throttled": 0, "parked": 0,
+            "faults": 0, "backlog_due": 0, "backlog_oldest_s": 0, "backlog_parked": 0, "request_id": "3f2a9c10", "duration_ms": 1234,
             "cold_start": true,
         })
     );
+}
+
+#[test]
+fn what_was_put_off_is_counted_and_is_no_failure() {
+    let round = Round { put_off: 2, lapsed: 1, ..Round::default() };
+    let finished = Finished { occasion: Occasion::Schedule, round, called: now(), ended: now() };
+    let answer: Value = serde_json::from_str(&finished.answer().unwrap()).unwrap();
+    assert_eq!((&answer["put-off"], &answer["lapsed"], &answer["retried"]), (&json!(2), &json!(1), &json!(0)));
+    let log = Log::default();
+    let _guard = log.install();
+    finished.log("3f2a9c10", Duration::from_millis(1), false);
+    let lines = log.lines();
+    assert_eq!((&lines[0]["level"], &lines[0]["put_off"]), (&json!("INFO"), &json!(2)));
 }
 
 #[tokio::test]

@@ -258,11 +258,7 @@ impl Directory for LocalDirectory {
 
     async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
         let (pool, sub) = (pool.to_owned(), sub.to_owned());
-        self.0
-            .read(move |file| {
-                Ok(select(file, "pool = ?1 AND sub = ?2", (&pool, &sub))?.pop().map(User::from))
-            })
-            .await
+        self.0.read(move |file| Ok(select(file, "pool = ?1 AND sub = ?2", (&pool, &sub))?.pop().map(User::from))).await
     }
 
     async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault> {
@@ -287,10 +283,12 @@ impl Directory for LocalDirectory {
                     UserStatus::Confirmed => {}
                     _ => return Ok(NewPassword::None),
                 }
-                let is_verified = |name: &str| user.attributes.get(name).is_some_and(|value| value == "true");
-                if !is_verified("email_verified") && !is_verified("phone_number_verified") {
-                    let fault = Fault::of(FaultKind::Service, "the user has no verified address or number for a code");
-                    return Err(fault.with_outlook(Outlook::Permanent));
+                let refused = |why: &'static str| Fault::of(FaultKind::Service, why).with_outlook(Outlook::Permanent);
+                if !user.enabled {
+                    return Err(refused("the user is disabled"));
+                }
+                if !has_verified_contact(&user.attributes) {
+                    return Err(refused("the user has no verified address or number for a code"));
                 }
                 let update = "UPDATE users SET status = ?3 WHERE pool = ?1 AND sub = ?2";
                 let status = status_text(&UserStatus::ResetRequired);
@@ -314,6 +312,13 @@ impl Directory for LocalDirectory {
     }
 }
 
+fn has_verified_contact(attributes: &BTreeMap<String, String>) -> bool {
+    let is_verified = |name: &str, mark: &str| {
+        attributes.contains_key(name) && attributes.get(mark).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    };
+    is_verified("email", "email_verified") || is_verified("phone_number", "phone_number_verified")
+}
+
 fn no_such_user(pool: &str) -> Fault {
     Fault::of(FaultKind::Service, format!("the pool `{pool}` has no such user")).with_outlook(Outlook::Permanent)
 }
@@ -323,11 +328,16 @@ impl From<LocalUser> for User {
         Self {
             user_name: user.user_name,
             attributes: Attributes::from_iter(user.attributes),
-            confirmed: matches!(user.status, UserStatus::Confirmed | UserStatus::ExternalProvider),
+            confirmed: is_confirmed(&user.status),
             enabled: user.enabled,
             created: user.created,
         }
     }
+}
+
+/// Who has to choose a new password was confirmed before. Somebody made by an administrator who never signed in is not.
+fn is_confirmed(status: &UserStatus) -> bool {
+    matches!(status, UserStatus::Confirmed | UserStatus::ExternalProvider | UserStatus::ResetRequired)
 }
 
 impl fmt::Debug for LocalUser {
@@ -473,8 +483,51 @@ mod tests {
             confirmed: bool,
         ) -> String {
             let status = if confirmed { UserStatus::Confirmed } else { UserStatus::Unconfirmed };
+            self.add(pool, user_name, attributes, status).await
+        }
+
+        async fn invite(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>) -> String {
+            self.add(pool, user_name, attributes, UserStatus::ForceChangePassword).await
+        }
+
+        async fn federate(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>) -> String {
+            self.add(pool, user_name, attributes, UserStatus::ExternalProvider).await
+        }
+
+        async fn disable(&self, pool: &str, user_name: &str) {
+            let sub = self.user(pool, user_name).await.sub;
+            assert!(self.0.enable(pool, &sub, false).await.unwrap());
+        }
+
+        /// "What was begun before the last time is at an end": a session is known by how often the user was signed out before.
+        async fn sign_in(&self, pool: &str, user_name: &str) -> String {
+            self.user(pool, user_name).await.sign_outs.to_string()
+        }
+
+        async fn goes_on(&self, pool: &str, user_name: &str, session: &str) -> bool {
+            self.user(pool, user_name).await.sign_outs.to_string() == session
+        }
+
+        async fn must_choose(&self, pool: &str, user_name: &str) -> bool {
+            let status = self.user(pool, user_name).await.status;
+            matches!(status, UserStatus::ResetRequired | UserStatus::ForceChangePassword)
+        }
+    }
+
+    impl Office {
+        async fn add(
+            &self,
+            pool: &str,
+            user_name: &str,
+            attributes: &BTreeMap<String, String>,
+            status: UserStatus,
+        ) -> String {
             let user = NewUser { attributes: attributes.clone(), status, ..named(user_name, &[]) };
             self.0.create(pool, user).await.unwrap().unwrap().sub
+        }
+
+        async fn user(&self, pool: &str, user_name: &str) -> LocalUser {
+            self.0.find(pool, user_name).await.unwrap().unwrap()
         }
     }
 

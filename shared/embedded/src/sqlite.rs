@@ -182,7 +182,8 @@ impl LedgerAdmin for SqliteLedger {
         let pool = pool.to_owned();
         self.0
             .read(move |file| {
-                let select = "SELECT sub, data FROM members WHERE pool = ?1 AND (?2 IS NULL OR sub > ?2) ORDER BY sub LIMIT ?3";
+                let select =
+                    "SELECT sub, data FROM members WHERE pool = ?1 AND (?2 IS NULL OR sub > ?2) ORDER BY sub LIMIT ?3";
                 let mut select = file.prepare_cached(select)?;
                 let most = i64::try_from(PAGE)?;
                 let rows = select.query_map((&pool, &page, most), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;

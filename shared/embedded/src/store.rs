@@ -154,12 +154,22 @@ impl Store {
 }
 
 /// The file, readable by its owner only: it holds what users told us. The files SQLite puts beside it take its mode over.
+///
+/// One that is there is not opened: closing it again would drop the locks of this process's other connections to it ("POSIX
+/// advisory locks canceled by a separate thread doing close()", <https://sqlite.org/howtocorrupt.html>). Another process would
+/// then take the file for its own, and what is written after that would be lost.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match path.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        },
+        opened => opened.map(drop),
+    }
 }
 
 /// Why a file was refused.
@@ -294,6 +304,24 @@ mod tests {
         let refusal = refusal(&path);
         assert!(refusal.contains("theirs.db` is another program's database; name another file"), "{refusal}");
         assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    /// A ledger and a directory in one file, and another program that looks into it meanwhile.
+    #[test]
+    fn what_two_services_of_one_process_write_is_not_lost_to_another_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pool.db");
+        let (first, _second) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+        let counted = || {
+            let script = "import sqlite3, sys\nfile = sqlite3.connect(sys.argv[1])\n\
+                          print(*file.execute('SELECT count(*) FROM switches').fetchone())\nfile.close()";
+            let output = std::process::Command::new("python3").args(["-c", script]).arg(&path).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        assert_eq!(counted(), "0");
+        let insert = |file: &Transaction<'_>| Ok(file.execute("INSERT INTO switches VALUES ('p', '{}')", ())?);
+        first.transact(TransactionBehavior::Immediate, insert).unwrap();
+        assert_eq!(counted(), "1");
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn sentence(kind: FaultKind) -> &'static str {
     match kind {
         FaultKind::Configuration => "the configuration cannot be used; the log says why",
         FaultKind::Timeout => "the function's time was up; the log says more",
+        FaultKind::Malformed => "the event is not one this function takes; the log says why",
         _ => "the function failed; the log says why",
     }
 }
@@ -183,6 +184,7 @@ mod tests {
             let event: Value = serde_json::from_slice(call.body)?;
             match event["do"].as_str().unwrap_or_default() {
                 "stumble" => Err(Fault::service("the table is gone", format!("asked by {}", event["who"]))),
+                "mistake" => Err(Fault::of(FaultKind::Malformed, "it is no wish")),
                 "burst" => panic!("no luck with {}", event["who"]),
                 "wait" => {
                     tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -242,6 +244,8 @@ mod tests {
         tried(Some(Obedient), "stumble", 60_000).await.failed("service", failed, "the table is gone: asked by \"…\"");
         tried(Some(Obedient), "burst", 60_000).await.failed("panic", failed, "panicked: no luck with \"…\"");
         tried(Some(Obedient), "babble", 60_000).await.failed("rule", failed, "the answer that was built is not JSON");
+        let mistaken = "the event is not one this function takes; the log says why";
+        tried(Some(Obedient), "mistake", 60_000).await.failed("malformed", mistaken, "it is no wish");
     }
 
     #[tokio::test]

@@ -4,12 +4,15 @@
 //! Writing JSON to the standard output is all it takes in a Lambda
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::time::Duration;
 
+use cognito_triggers::Counts;
 use cognito_triggers::report::{Outcome, Report};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -142,6 +145,9 @@ struct Line<'a> {
     /// In milliseconds.
     duration: f64,
     cold_starts: u8,
+    /// What rules counted, each under its own name.
+    #[serde(flatten, serialize_with = "counted_values")]
+    counts: &'a Counts,
 }
 
 #[derive(Serialize)]
@@ -157,7 +163,7 @@ struct Metadata {
 struct Directive {
     namespace: &'static str,
     dimensions: &'static [&'static [&'static str]],
-    metrics: &'static [Definition],
+    metrics: Cow<'static, [Definition]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -178,7 +184,7 @@ const ALL: &[Definition] = &[
 ];
 
 impl<'a> Line<'a> {
-    fn new(function: &'a str, report: &Report, now: Timestamp, took: Duration, cold_start: bool) -> Self {
+    fn new(function: &'a str, report: &'a Report, now: Timestamp, took: Duration, cold_start: bool) -> Self {
         let denied = report.outcome == Outcome::Denied;
         let faulted = fault_kind(report).is_some();
         let rule = report.rule.or_else(|| passed_over(report).next().map(|(rule, _, _)| rule));
@@ -186,11 +192,16 @@ impl<'a> Line<'a> {
             Some(_) => &[&["function"], &["function", "trigger"]],
             None => &[&["function"]],
         };
-        let mut directives = vec![Directive { namespace: NAMESPACE, dimensions, metrics: ALL }];
+        let mut directives = vec![Directive { namespace: NAMESPACE, dimensions, metrics: ALL.into() }];
+        let counted: Vec<_> = counted(&report.counts).map(|(name, _)| Definition { name, unit: "Count" }).collect();
+        if !counted.is_empty() {
+            directives.push(Directive { namespace: NAMESPACE, dimensions, metrics: counted.into() });
+        }
         // By rule only what a rule did: each further metric of a rule would cost, and say nothing.
         if rule.is_some() && (denied || faulted) {
             let metrics: &[Definition] = if denied { &[DENIALS] } else { &[FAULTS] };
-            directives.push(Directive { namespace: NAMESPACE, dimensions: &[&["function", "rule"]], metrics });
+            let dimensions = &[&["function", "rule"] as &[_]];
+            directives.push(Directive { namespace: NAMESPACE, dimensions, metrics: metrics.into() });
         }
         Self {
             metadata: Metadata { timestamp: now.as_millisecond(), cloud_watch_metrics: directives },
@@ -203,8 +214,30 @@ impl<'a> Line<'a> {
             // From whole microseconds, so that it prints with three digits; an hour of them is more than there is.
             duration: f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / 1000.0,
             cold_starts: cold_start.into(),
+            counts: &report.counts,
         }
     }
+}
+
+/// What else stands in the line.
+const TAKEN: [&str; 4] = ["_aws", "function", "trigger", "rule"];
+/// The most metrics of one directive (specification, "MetricDirective object").
+const MOST_COUNTS: usize = 100;
+
+/// What rules counted, as far as it can stand in the line: under a name that nothing else there has and CloudWatch takes, of 1
+/// to 255 characters (CloudWatch API reference, "MetricDatum").
+fn counted(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
+    let is_plain = |name: &str| name.is_ascii() && !name.trim().is_empty() && name.len() <= 255;
+    let is_free = |name: &str| !TAKEN.contains(&name) && ALL.iter().all(|definition| definition.name != name);
+    counts.iter().filter(move |(name, _)| is_plain(name) && is_free(name)).take(MOST_COUNTS)
+}
+
+fn counted_values<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for (name, count) in counted(counts) {
+        map.serialize_entry(name, &count)?;
+    }
+    map.end()
 }
 
 #[cfg(test)]
@@ -315,6 +348,55 @@ mod tests {
         assert!(line.get("trigger").is_none());
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["function"]]));
         assert_eq!(line["Faults"], 1);
+    }
+
+    fn counting(names: &[&'static str]) -> Report {
+        let mut report = report(Outcome::Passed, None);
+        names.iter().for_each(|name| report.counts.one(name));
+        report
+    }
+
+    #[test]
+    fn what_rules_counted_are_metrics_of_the_same_line() {
+        let line = line(&counting(&["SignIns", "FirstSignIns", "SignIns"]));
+        assert_eq!((&line["SignIns"], &line["FirstSignIns"]), (&json!(2), &json!(1)));
+        let [all, counted] = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().as_slice() else { panic!("{line}") };
+        assert_eq!((&counted["Namespace"], &counted["Dimensions"]), (&all["Namespace"], &all["Dimensions"]));
+        assert_eq!(counted["Dimensions"], json!([["function"], ["function", "trigger"]]));
+        let names = [json!({"Name": "FirstSignIns", "Unit": "Count"}), json!({"Name": "SignIns", "Unit": "Count"})];
+        assert_eq!(counted["Metrics"], json!(names));
+        assert_eq!(line["Invocations"], 1, "the others are there as ever");
+    }
+
+    #[test]
+    fn where_nothing_was_counted_the_line_says_nothing_of_it() {
+        let line = line(&report(Outcome::Passed, None));
+        let members: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        let usual = ["ColdStarts", "Denials", "Duration", "Faults", "Invocations", "_aws", "function", "trigger"];
+        assert_eq!(members, usual);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_count_replaces_nothing_in_the_line_and_none_is_written_that_cloudwatch_would_not_take() {
+        let long: &'static str = "x".repeat(256).leak();
+        let line = line(&counting(&["Denials", "function", "rule", "_aws", "", " ", "Grüße", long, "Fine"]));
+        assert_eq!((&line["Denials"], &line["function"], &line["Fine"]), (&json!(0), &json!("sign-up"), &json!(1)));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][1]["Metrics"].as_array().unwrap().len(), 1);
+        let text = {
+            let capture = Capture::default();
+            let counting = counting(&["Denials", "Fine"]);
+            Metrics::new("x".into(), capture.clone()).write(&counting, Timestamp::UNIX_EPOCH, Duration::ZERO, false);
+            capture.text()
+        };
+        assert_eq!(text.matches("\"Denials\":").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_directive_has_no_more_metrics_than_it_may() {
+        let names: Vec<&'static str> = (0..150).map(|nth| &*format!("Count{nth:03}").leak()).collect();
+        let line = line(&counting(&names));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][1]["Metrics"].as_array().unwrap().len(), MOST_COUNTS);
     }
 
     fn measured(measures: &[Measures]) -> Vec<Value> {

@@ -22,13 +22,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::chain::panicked;
-use crate::ledger::{Member, Wants,
-    Backlog, Condition, Delivery, DeliveryId, Fate, FileSource, Files, Lease, LeaseId, Ledger, Mail, Outbox, Task,
+use crate::ledger::{
+    Backlog, Condition, Delivery, DeliveryId, Fate, FileSource, Files, Lease, LeaseId, Ledger, Mail, Member, Outbox,
+    Task, Wants,
 };
 use crate::links::{Link, LinkWish};
+use crate::mailing::verified_mailbox;
 use crate::report::Report;
 use crate::services::{Object, Placed};
-use crate::{Clock, Fault, FaultKind, Outlook, Services, random};
+use crate::{Attributes, Clock, Fault, FaultKind, Outlook, Services, random};
 
 /// How long a delivery is tried, counted from the first failure that counts.
 pub const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
@@ -226,7 +228,7 @@ fn few_enough(files: usize) -> Result<(), Fault> {
 }
 
 /// Waits for the work until the deadline; `None` if that came first.
-pub(crate) async fn in_time<F: Future>(clock: &dyn Clock, deadline: Timestamp, work: F) -> Option<F::Output> {
+pub async fn in_time<F: Future>(clock: &dyn Clock, deadline: Timestamp, work: F) -> Option<F::Output> {
     let left = deadline.duration_since(clock.now());
     let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
     match future::select(std::pin::pin!(work), clock.sleep(left)).await {
@@ -452,8 +454,8 @@ impl Courier {
             (Task::Mail(mail), entries) => {
                 let contexts: Vec<_> = entries
                     .iter()
-                    .filter_map(|delivery| match &delivery.task {
-                        Task::Mail(mail) => Some(mail.context.clone()),
+                    .filter_map(|(delivery, facts)| match &delivery.task {
+                        Task::Mail(mail) => Some(mail.context.clone().into_iter().chain(facts.clone()).collect()),
                         _ => None,
                     })
                     .collect();
@@ -469,7 +471,7 @@ impl Courier {
         let mut holding = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             match self.judge(delivery).await? {
-                Judgement::Holds => holding.push(delivery),
+                Judgement::Holds(facts) => holding.push((delivery, facts)),
                 Judgement::Fails => {}
                 // Such a delivery is a unit of its own.
                 Judgement::HoldsFrom(time) => return Ok(Holding::From(time)),
@@ -480,8 +482,9 @@ impl Courier {
 
     async fn judge(&self, delivery: &Delivery) -> Result<Judgement, Fault> {
         let id = &delivery.id;
-        let Some(condition) = &delivery.only_if else { return Ok(Judgement::Holds) };
+        let Some(condition) = &delivery.only_if else { return Ok(Judgement::of(true)) };
         let directory = self.services.directory.as_ref();
+        let mut facts = Map::new();
         let user_name = match condition {
             Condition::CreatedSince { user_name, since } => {
                 let user = directory.find(&id.pool, user_name).await?;
@@ -501,9 +504,13 @@ impl Courier {
                 }
                 let last = member.last_sign_in.unwrap_or(delivery.staged);
                 let due = last.saturating_add(SignedDuration::from_secs(*seconds)).unwrap_or(Timestamp::MAX);
-                if due > self.services.clock.now() {
+                let now = self.services.clock.now();
+                if due > now {
                     return Ok(Judgement::HoldsFrom(due));
                 }
+                // When it was staged nobody knew from when on the user would stay away.
+                facts.insert("last".into(), last.to_string().into());
+                facts.insert("days".into(), (now.duration_since(last).as_hours() / 24).into());
                 user_name
             }
             Condition::WarningStands { user_name, warning } => {
@@ -516,7 +523,10 @@ impl Courier {
         };
         // Asked last: it is what costs a quota. Whoever has another `sub` by now is somebody else under an old name.
         let user = directory.find(&id.pool, user_name).await?;
-        Ok(Judgement::of(user.is_some_and(|user| user.enabled && user.attributes.find("sub") == Some(&id.sub))))
+        let user = user.filter(|user| user.enabled && user.attributes.find("sub") == Some(&id.sub));
+        // An address that is the user's no more may be somebody else's, and one that is not proven never was the user's.
+        let holds = user.is_some_and(|user| is_to(&delivery.task, &user.attributes));
+        Ok(if holds { Judgement::Holds(facts) } else { Judgement::Fails })
     }
 
     async fn member(&self, id: &DeliveryId) -> Result<Option<Member>, Fault> {
@@ -577,22 +587,30 @@ enum Done {
 
 /// What is to be said of a condition.
 enum Judgement {
-    Holds,
+    /// What is known only now goes into what a mail is filled with.
+    Holds(Map<String, Value>),
     Fails,
     /// Not yet.
     HoldsFrom(Timestamp),
 }
 
 impl Judgement {
-    const fn of(holds: bool) -> Self {
-        if holds { Self::Holds } else { Self::Fails }
+    fn of(holds: bool) -> Self {
+        if holds { Self::Holds(Map::new()) } else { Self::Fails }
     }
 }
 
 /// What is to be said of the conditions of a unit.
 enum Holding<'a> {
-    These(Vec<&'a Delivery>),
+    These(Vec<(&'a Delivery, Map<String, Value>)>),
     From(Timestamp),
+}
+
+/// Whether a mail is for the address the user has, and has proven to own. What is no mail is for no address.
+fn is_to(task: &Task, attributes: &Attributes) -> bool {
+    let Task::Mail(mail) = task else { return true };
+    let Some(own) = verified_mailbox(attributes) else { return false };
+    mail.to.iter().all(|to| to.address() == own.address())
 }
 
 /// What became of one delivery.
@@ -671,6 +689,10 @@ fn digest(delivery: &Delivery) -> Option<String> {
     let Task::Mail(mail) = &delivery.task else { return None };
     // What may be put off is a piece of work of its own.
     if matches!(delivery.only_if, Some(Condition::Absent { .. })) {
+        return None;
+    }
+    // So is what has links: they are about one user.
+    if !mail.links.is_empty() {
         return None;
     }
     let digest = mail.digest.as_ref()?;

@@ -26,10 +26,12 @@ enum Purpose {
     Code,
     /// Links in mails.
     Link,
+    /// What was staged, to tell whether it still fits.
+    Content,
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::Log, Self::Applicant, Self::Code, Self::Link];
+    const ALL: [Self; 5] = [Self::Log, Self::Applicant, Self::Code, Self::Link, Self::Content];
 
     const fn label(self) -> &'static [u8] {
         match self {
@@ -37,6 +39,7 @@ impl Purpose {
             Self::Applicant => b"cognito-triggers/v1/applicant",
             Self::Code => b"cognito-triggers/v1/code",
             Self::Link => b"cognito-triggers/v1/link",
+            Self::Content => b"cognito-triggers/v1/content",
         }
     }
 }
@@ -53,7 +56,7 @@ pub struct Keys(Arc<[Derived]>);
 #[derive(Clone)]
 struct Derived {
     /// In the order of [`Purpose::ALL`], each with the first half of its hash done.
-    macs: [Hmac<Sha256>; 4],
+    macs: [Hmac<Sha256>; 5],
     /// What applications sign with. It leaves the house, so it is kept as it is given away.
     application: [u8; APPLICATION_BYTES],
 }
@@ -138,6 +141,15 @@ impl Keys {
         self.0.iter().map(key).collect()
     }
 
+    /// Tells whether something is still the same without telling what it is: 12 characters, the same for the same parts under one
+    /// key. `None` without a key.
+    #[must_use]
+    pub fn fingerprint(&self, parts: &[&str]) -> Option<String> {
+        let mut hash = self.0.first()?.hash(Purpose::Content, parts);
+        hash.truncate(12);
+        Some(hash)
+    }
+
     /// The key an application signs with what it passes along, in Base64: 32 bytes for HMAC-SHA256. `None` without a root key.
     #[must_use]
     pub fn application_key(&self) -> Option<String> {
@@ -215,12 +227,13 @@ impl Derived {
     }
 
     fn mac(&self, purpose: Purpose, parts: &[&str]) -> Hmac<Sha256> {
-        let [log, applicant, code, link] = &self.macs;
+        let [log, applicant, code, link, content] = &self.macs;
         let mut mac = match purpose {
             Purpose::Log => log.clone(),
             Purpose::Applicant => applicant.clone(),
             Purpose::Code => code.clone(),
             Purpose::Link => link.clone(),
+            Purpose::Content => content.clone(),
         };
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -272,6 +285,18 @@ mod tests {
     fn exact(user_name: &str, attributes: &[(&str, &str)]) -> Owner {
         let event = event(user_name, attributes);
         keys().exact_applicant(&event, event.attributes(), false).remove(0)
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_same_for_the_same_parts_under_one_key_and_no_other() {
+        let of = |parts: &[&str]| keys().fingerprint(parts).unwrap();
+        assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
+        assert_eq!(of(&["a", "b"]).len(), 12);
+        let other = Keys::from_root(&[1; 32]).fingerprint(&["a", "b"]).unwrap();
+        for differs in [of(&["ab", ""]), of(&["b", "a"]), of(&["a"]), keys().log_name("a", "b").unwrap(), other] {
+            assert_ne!(differs, of(&["a", "b"]));
+        }
+        assert_eq!(Keys::default().fingerprint(&["a"]), None);
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod attributes;
 #[cfg(feature = "aws_lambda_events")]
 pub mod aws_events;
 mod chain;
+mod client_context;
 pub mod config;
 pub mod courier;
 mod dispatcher;
@@ -63,6 +64,7 @@ mod visit;
 
 pub use acts::{Act, Acts};
 pub use attributes::{AttributeName, Attributes, Identity, Metadata, NotAnAttribute, STANDARD_ATTRIBUTES, UserStatus};
+pub use client_context::ClientContext;
 pub use config::{ConfigError, Configured, OnFault, RuleSet};
 pub use dispatcher::{Attach, Chains, Dispatcher, Handled, Invocation, Need, Refusal};
 pub use email::{EmailAddress, NotAnAddress};

@@ -157,7 +157,8 @@ impl Link {
     fn parse(text: &str) -> Option<Self> {
         let parts: Vec<_> = text.split('\n').collect();
         let [version, purpose, expires, pool, sub, about] = parts.as_slice() else { return None };
-        let purpose = LinkPurpose::ALL.into_iter().find(|it| it.as_str() == *purpose).filter(|_| *version == VERSION)?;
+        let purpose =
+            LinkPurpose::ALL.into_iter().find(|it| it.as_str() == *purpose).filter(|_| *version == VERSION)?;
         let expires = Timestamp::from_second(expires.parse().ok()?).ok()?;
         let [pool, sub, about] = [pool, sub, about].map(|part| (*part).to_owned());
         Some(Self { purpose, about, pool, sub, expires })
@@ -173,6 +174,7 @@ fn plain(part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -180,6 +182,30 @@ mod tests {
 
     fn keys() -> Keys {
         Keys::from_root(&[7; 32])
+    }
+
+    proptest! {
+        #[test]
+        fn a_link_says_what_it_was_made_for_whatever_that_is(
+            not_me: bool, pool in "(?s).{0,60}", sub in "(?s).{0,60}", about in "(?s).{0,60}", seconds in 1_i64..200_000_000_000,
+        ) {
+            let purpose = if not_me { LinkPurpose::NotMe } else { LinkPurpose::Unsubscribe };
+            let expires = NOW + SignedDuration::from_secs(seconds);
+            let token = Link { purpose, about: about.clone(), pool: pool.clone(), sub: sub.clone(), expires }.token(&keys()).unwrap();
+            let [pool, sub, about] = [pool, sub, about].map(|part| part.replace('\n', " "));
+            prop_assert_eq!(Link::read(&token, &keys(), NOW), Ok(Link { purpose, about, pool, sub, expires }));
+        }
+
+        #[test]
+        fn no_other_text_is_a_link(at in 0_usize..1000, put in "[A-Za-z0-9_.=+/ -]|\\PC{0,9}", cut in 0_usize..3) {
+            let token = link().token(&keys()).unwrap();
+            let at = at % token.len();
+            let end = token.len().min(at + cut);
+            let changed = [&token[..at], &put, &token[end..]].concat();
+            prop_assume!(changed != token);
+            prop_assert_eq!(Link::read(&changed, &keys(), NOW), Err(Unusable::Unknown));
+            prop_assert_eq!(Link::read(&put, &keys(), NOW), Err(Unusable::Unknown));
+        }
     }
 
     fn link() -> Link {
@@ -233,11 +259,26 @@ mod tests {
     #[test]
     fn a_link_leads_to_a_page_of_ours() {
         let url = |base: &str| Links::to(base).map(|links| links.url(&link(), &keys()).unwrap());
-        assert!(url("https://abc.lambda-url.eu-central-1.on.aws/").unwrap().starts_with("https://abc.lambda-url.eu-central-1.on.aws/?t="));
+        assert!(
+            url("https://abc.lambda-url.eu-central-1.on.aws/")
+                .unwrap()
+                .starts_with("https://abc.lambda-url.eu-central-1.on.aws/?t=")
+        );
         assert!(url("https://acme.example/mail/links").unwrap().starts_with("https://acme.example/mail/links/?t="));
         assert!(url("http://127.0.0.1:9000").is_ok() && url("http://localhost").is_ok());
-        for wrong in ["", "acme.example", "http://acme.example", "http://localhost.evil.example", "https://", "https://a b",
-            "https://a.example/?x=1", "https://a.example/#x", "javascript:alert(1)", "https://a.example/\"onclick=", "https:///x"] {
+        for wrong in [
+            "",
+            "acme.example",
+            "http://acme.example",
+            "http://localhost.evil.example",
+            "https://",
+            "https://a b",
+            "https://a.example/?x=1",
+            "https://a.example/#x",
+            "javascript:alert(1)",
+            "https://a.example/\"onclick=",
+            "https:///x",
+        ] {
             assert!(url(wrong).is_err(), "{wrong}");
         }
         assert!(Links::default().url(&link(), &keys()).unwrap_err().causes().contains("TRIGGERS_LINKS"));

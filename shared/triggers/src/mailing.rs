@@ -8,8 +8,9 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::{Attributes, Configured, Mailbox};
+use crate::{Attributes, Configured, EmailAddress, Event, Mailbox, Trigger};
 
 /// The most recipients a mail may have: SES refuses more.
 pub const MOST_RECIPIENTS: usize = 50;
@@ -59,6 +60,40 @@ const LONGEST_NAME: usize = 64;
 
 /// The most characters a language may have (RFC 5646, section 4.4.1).
 const LONGEST_LOCALE: usize = 35;
+
+/// Where a user may be written to: the address, if the user has proven to own it, with the user's name.
+///
+/// Whatever else stands in a profile may be somebody else's: a form that mails to whom a stranger names is soon used to annoy.
+#[must_use]
+pub fn verified_mailbox(attributes: &Attributes) -> Option<Mailbox> {
+    let address = attributes.email()?.ok()?;
+    (attributes.find("email_verified") == Some("true")).then(|| named_mailbox(attributes, &address))
+}
+
+/// An address with what the user is called, as far as that is known.
+#[must_use]
+pub fn named_mailbox(attributes: &Attributes, address: &EmailAddress) -> Mailbox {
+    let find = |name| attributes.find(name).map(str::trim).filter(|name| !name.is_empty());
+    let parts = || ["given_name", "family_name"].into_iter().filter_map(find).collect::<Vec<_>>().join(" ");
+    Mailbox::new(&find("name").map_or_else(parts, str::to_owned), address)
+}
+
+/// What templates are filled with, of the user an event is about: `user` with the attributes
+/// [of the person](Attributes::of_person) by name, [cut](Attributes::cut_to_fit) if they are enormous, `pool` and `client`.
+#[must_use]
+pub fn context_of<T: Trigger>(event: &Event<T>) -> Map<String, Value> {
+    context(&event.user_pool_id, event.caller.client_id.as_deref(), event.attributes())
+}
+
+pub(crate) fn context(pool: &str, client: Option<&str>, attributes: &Attributes) -> Map<String, Value> {
+    let attributes = attributes.of_person().cut_to_fit();
+    let user: Map<String, Value> = attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let mut context = Map::new();
+    context.insert("user".into(), user.into());
+    context.insert("pool".into(), pool.into());
+    context.insert("client".into(), client.unwrap_or_default().into());
+    context
+}
 
 impl Deref for Mailboxes {
     type Target = [Mailbox];
@@ -166,6 +201,13 @@ impl Locale {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The languages to look for in a mail to a user, the best first: the user's own, then this one.
+    #[must_use]
+    pub fn after_own(&self, attributes: &Attributes) -> Vec<String> {
+        let own = Self::of_user(attributes).filter(|own| own != self);
+        own.iter().chain([self]).map(ToString::to_string).collect()
     }
 
     /// The language of a user, if the attribute `locale` names one. Users and other providers write what they like there: of
@@ -294,6 +336,36 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_written_to_at_a_proven_address_only() {
+        let to = |attributes: &[(&str, &str)]| {
+            verified_mailbox(&attributes.iter().copied().collect()).map(|mailbox| mailbox.to_string())
+        };
+        let (email, proven) = (("email", "anna@example.com"), ("email_verified", "true"));
+        assert_eq!(to(&[email, proven]).as_deref(), Some("anna@example.com"));
+        for verified in ["false", "", "no", "TRUE", " true"] {
+            assert_eq!(to(&[email, ("email_verified", verified)]), None, "{verified:?}");
+        }
+        assert_eq!(to(&[email]), None);
+        assert_eq!(to(&[proven]), None);
+        for email in ["", " ", "anna", "a@b.example, eve@evil.example", "a@b.example\r\nBcc: eve@evil.example"] {
+            assert_eq!(to(&[("email", email), proven]), None, "{email:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_is_called_by_the_name_or_by_its_parts() {
+        let address = "anna@example.com".parse().unwrap();
+        let called = |attributes: &[(&str, &str)]| {
+            named_mailbox(&attributes.iter().copied().collect(), &address).name().map(str::to_owned)
+        };
+        let parts = [("given_name", "Anna"), ("family_name", "Schmidt")];
+        assert_eq!(called(&[("name", "Dr. Anna"), parts[0], parts[1]]).as_deref(), Some("Dr. Anna"));
+        assert_eq!(called(&[("name", "  "), parts[0], parts[1]]).as_deref(), Some("Anna Schmidt"));
+        assert_eq!(called(&parts[1..]).as_deref(), Some("Schmidt"));
+        assert_eq!(called(&[]), None);
+    }
+
+    #[test]
     fn what_a_user_calls_a_language_is_taken_if_it_is_one() {
         let of = |text: &str| Locale::of_user(&Attributes::from_iter([("locale", text)])).map(|it| it.to_string());
         for text in ["de-AT", "de_AT", "de_AT.UTF-8", "de_AT@euro", "de-AT,de;q=0.9", " de-AT "] {
@@ -303,5 +375,25 @@ mod tests {
             assert_eq!(of(text), None, "{text}");
         }
         assert_eq!(Locale::of_user(Attributes::none()), None);
+    }
+
+    #[test]
+    fn the_language_of_the_user_goes_before_that_of_the_settings() {
+        let to = |own: &str| "fr".parse::<Locale>().unwrap().after_own(&Attributes::from_iter([("locale", own)]));
+        assert_eq!(to("de_AT"), ["de-AT", "fr"]);
+        assert_eq!(to("fr"), ["fr"]);
+        assert_eq!(to("<b>"), ["fr"]);
+    }
+
+    #[test]
+    fn templates_get_what_is_of_the_person_and_where_the_event_came_from() {
+        let event = Event::<crate::PostAuthentication>::sample();
+        let context = context_of(&event);
+        assert_eq!(context["pool"], "eu-central-1_Example01");
+        assert_eq!(context["client"], "1example23456789");
+        assert_eq!(context["user"]["given_name"], "Anna");
+        assert_eq!(context["user"].get("cognito:user_status"), None);
+        let nobody = event.with_value(&["callerContext", "clientId"], serde_json::Value::Null);
+        assert_eq!(context_of(&nobody)["client"], "");
     }
 }

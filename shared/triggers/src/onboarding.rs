@@ -79,13 +79,7 @@ impl Newcomer<'_> {
     /// lies in the ledger until it is delivered.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
-        let attributes = self.attributes.of_person().cut_to_fit();
-        let user: Map<String, Value> = attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let mut context = Map::new();
-        context.insert("user".into(), user.into());
-        context.insert("pool".into(), self.pool.into());
-        context.insert("client".into(), self.client.unwrap_or_default().into());
-        context
+        crate::mailing::context(self.pool, self.client, self.attributes)
     }
 }
 

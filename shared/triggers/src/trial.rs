@@ -97,8 +97,7 @@ impl<R: Send + Sync + 'static> Trial<R> {
         let mut trace = Trace::default();
         let deadline = self.services.clock.now().saturating_add(SignedDuration::from_secs(4)).unwrap_or(Timestamp::MAX);
         let end = finish(chain.run(event, &self.services, deadline, &mut trace));
-        let mut seen =
-            Seen {
+        let mut seen = Seen {
             verdict: Ok(Verdict::Continue),
             answer: None,
             deliveries: Vec::new(),

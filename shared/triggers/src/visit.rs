@@ -49,7 +49,8 @@ impl<T: Trigger> Clone for Visit<T> {
     }
 }
 
-/// What rules count, for the metrics: names as CloudWatch shows them, e.g. `SignIns`.
+/// What rules count, for the metrics: names as CloudWatch shows them, e.g. `SignIns`. It is counted if the event passes and what
+/// its rules wanted is written: of a fault at the commit that is passed over nothing is counted, as nothing is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<&'static str, u64>);
 
@@ -94,11 +95,13 @@ pub struct Page {
     invitations: BTreeMap<InvitationKey, Invitation>,
     consumed: BTreeMap<InvitationKey, InvitationChange>,
     glimpses: Glimpses,
+    /// When this event came: nothing was read before.
+    came: Timestamp,
     pub(crate) calls: Calls,
 }
 
 impl Page {
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, wants: Wants, glimpses: Glimpses) -> Self {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, wants: Wants, glimpses: Glimpses, came: Timestamp) -> Self {
         Self {
             ledger,
             wants,
@@ -108,6 +111,7 @@ impl Page {
             invitations: BTreeMap::new(),
             consumed: BTreeMap::new(),
             glimpses,
+            came,
             calls: Calls::default(),
         }
     }
@@ -147,7 +151,8 @@ impl Page {
             return Ok(&self.reading.switches);
         }
         self.load().await?;
-        let seen = (now, self.reading.switches.clone());
+        // It was read after the event had come, perhaps in an earlier run of the chain.
+        let seen = (self.came, self.reading.switches.clone());
         self.glimpses.lock().unwrap_or_else(PoisonError::into_inner).insert(self.wants.pool.clone(), seen);
         Ok(&self.reading.switches)
     }
@@ -437,7 +442,8 @@ impl Staged {
     }
 
     /// Staged again for an event that comes this much later than the last one it was staged for. What comes sooner is taken
-    /// for the same event, called again: a retry of Cognito and another event look alike.
+    /// for the same event, called again: a retry of Cognito and another event look alike. After a time of zero it is staged for
+    /// every event; of two in the same millisecond the first is stored.
     pub fn again_after(&mut self, time: SignedDuration) -> &mut Self {
         self.again_after = Some(time);
         self
@@ -448,7 +454,8 @@ impl Staged {
         match (mark, self.again_after) {
             (None, _) => false,
             (Some(_), None) => true,
-            (Some(at), Some(span)) => now.duration_since(*at) < span,
+            // A clock that went back must not keep anything from being staged until it has caught up.
+            (Some(at), Some(span)) => now.duration_since(*at).abs() < span,
         }
     }
 
@@ -570,7 +577,7 @@ mod tests {
         let wants = Wants { pool: "p".into(), sub, ..Wants::default() };
         Visit {
             response: T::Response::default(),
-            ledger: Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants, Glimpses::default()),
+            ledger: Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants, Glimpses::default(), NOW),
             names: Names::default(),
             deliveries: Deliveries::default(),
             acts: Acts::default(),
@@ -690,7 +697,10 @@ mod tests {
         assert_eq!(first.ledger.calls.reads, 1, "the marks were not looked up");
         assert_eq!(staged.deliveries.len(), 1);
         assert_eq!(staged.deliveries[0].due, NOW + LEASE);
-        assert_eq!(staged.member.as_ref().unwrap().member.as_ref().unwrap().marks, [("rule/purpose".to_owned(), NOW)].into());
+        assert_eq!(
+            staged.member.as_ref().unwrap().member.as_ref().unwrap().marks,
+            [("rule/purpose".to_owned(), NOW)].into()
+        );
         assert_eq!(commit(&ledger, &staged), Committed::Done);
         now(ledger.acknowledge(&[staged.deliveries[0].id.clone()])).unwrap();
         let mut retry = visit::<PostConfirmation>(&ledger);
@@ -784,6 +794,70 @@ mod tests {
         let member =
             now(ledger.read(&Wants { pool: "p".into(), sub: Some("anna".into()), ..Wants::default() })).unwrap();
         assert_eq!(member.member.unwrap().marks.len(), 1, "marks do not grow");
+    }
+
+    #[test]
+    fn after_no_time_at_all_it_is_staged_for_every_event_under_a_key_of_its_own() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let stage = |seconds: i64, span: SignedDuration| {
+            let mut visit = visit::<PostConfirmation>(&ledger);
+            visit.now = NOW + SignedDuration::from_secs(seconds);
+            visit.deliveries.stage("win-back/absent", task()).again_after(span);
+            // By two rules, or by one that is attached twice.
+            visit.deliveries.stage("win-back/absent", task()).again_after(span);
+            let change = change(&mut visit)?;
+            assert_eq!(commit(&ledger, &change), Committed::Done);
+            let [delivery] = change.deliveries.as_slice() else { panic!("{:?}", change.deliveries) };
+            let marks = change.member.unwrap().member.unwrap().marks;
+            assert_eq!(marks, [("win-back/absent".to_owned(), delivery.staged)].into(), "the time of the last");
+            assert_eq!(delivery.staged, visit.now);
+            Some(delivery.id.key.clone())
+        };
+        // The third comes from a clock that is behind: it is an event as well.
+        let keys = [0, 5, 3, 3_600, 60].map(|seconds| stage(seconds, SignedDuration::ZERO).expect("it was not staged"));
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+        // What may be staged again after a time is not kept from it by a clock that was wrong for once, nor doubled by one that
+        // is a little behind.
+        let hour = SignedDuration::from_hours(1);
+        assert!(stage(1_000_000, hour).is_some());
+        assert_eq!(stage(1_000_000 - 5, hour), None);
+        assert!(stage(1_000, hour).is_some());
+    }
+
+    #[test]
+    fn the_last_sign_in_is_the_one_before_this_event() {
+        let ledger = Arc::<MemoryLedger>::default();
+        let at = |hours| NOW + SignedDuration::from_hours(hours);
+        for (hours, expected) in [(0, None), (5, Some(at(0))), (9, Some(at(5)))] {
+            let mut visit = visit::<PostConfirmation>(&ledger);
+            assert_eq!(now(visit.ledger.last_sign_in()).unwrap(), expected);
+            now(visit.ledger.member()).unwrap().signed_in(at(hours));
+            assert_eq!(now(visit.ledger.last_sign_in()).unwrap(), expected, "a rule has noted this one");
+            assert_eq!(visit.ledger.calls.reads, 1);
+            assert_eq!(commit(&ledger, &change(&mut visit).unwrap()), Committed::Done);
+        }
+        // Where the member has moved it is the one before the other event, or that one's own.
+        let mut visit = visit::<PostConfirmation>(&ledger);
+        now(visit.ledger.member()).unwrap().signed_in(at(12));
+        let mut member = Member { version: 9, ..Member::default() };
+        member.signed_in(at(11));
+        visit.ledger = visit.ledger.refreshed(Moved { member: Some(Some(member)), ..Moved::default() });
+        assert_eq!(now(visit.ledger.last_sign_in()).unwrap(), Some(at(11)));
+        // A clock that is behind takes nothing back.
+        now(visit.ledger.member()).unwrap().signed_in(at(3));
+        assert_eq!(now(visit.ledger.member()).unwrap().last_sign_in, Some(at(11)));
+    }
+
+    #[test]
+    fn acts_and_counts_alone_write_nothing_but_acts_bind() {
+        let mut visit = visit::<PostConfirmation>(&Arc::default());
+        let before = visit.clone();
+        visit.counts.one("SignIns");
+        assert!(!visit.wants_more_than(&before));
+        visit.acts.stage(crate::Act::SignOut { user_name: "anna".into() });
+        assert!(visit.wants_more_than(&before));
+        assert!(change(&mut visit).is_none());
+        assert_eq!(visit.ledger.calls, Calls::default());
     }
 
     #[test]

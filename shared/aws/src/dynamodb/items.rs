@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::keys::{Key, PARKED_SHARD};
+use super::keys::{self, Key, PARKED_SHARD};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -50,12 +50,14 @@ pub(super) mod attribute {
     pub(in crate::dynamodb) const PARKED: &str = "parked";
     /// The call that leased, settled or redrove a delivery last.
     pub(in crate::dynamodb) const CALL: &str = "call";
+    /// The `sub` of a member whose key holds only its hash.
+    pub(in crate::dynamodb) const SUB: &str = "sub";
     /// From when on DynamoDB may remove the item, in seconds since 1970.
     pub(in crate::dynamodb) const TTL: &str = "ttl";
 }
 
 use attribute::{
-    ATTEMPTS, CALL, COMMIT, DATA, DUE, FAILING, FAULT, HASH, LEASE, NOTE, OWNER, PARKED, SHARD, TTL, UNTIL, USES,
+    ATTEMPTS, CALL, COMMIT, DATA, DUE, FAILING, FAULT, HASH, LEASE, NOTE, OWNER, PARKED, SHARD, SUB, TTL, UNTIL, USES,
     VERSION,
 };
 
@@ -85,11 +87,21 @@ pub(super) fn time(time: Timestamp) -> AttributeValue {
 
 const SECOND: u128 = 1_000_000_000;
 
-pub(super) fn member(key: &Key, member: &Member) -> Result<Item, Fault> {
+pub(super) fn member(key: &Key, sub: &str, member: &Member) -> Result<Item, Fault> {
     let mut item = key.attributes();
+    if keys::is_hashed(sub) {
+        item.insert(SUB.into(), text(sub));
+    }
     item.insert(VERSION.into(), number(member.version));
     item.insert(DATA.into(), text(json(member)?));
     Ok(item)
+}
+
+/// Whose member this is; `None` if it is none of this pool's.
+pub(super) fn read_sub(item: &Item, pool: &str) -> Option<String> {
+    let key = Key::of(item)?;
+    let beside = || key.pk.starts_with(&keys::users(pool)).then(|| find_text(item, SUB).map(str::to_owned)).flatten();
+    keys::sub(&key, pool).or_else(beside)
 }
 
 pub(super) fn read_member(item: &Item) -> Result<Member, Fault> {

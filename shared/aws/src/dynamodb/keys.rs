@@ -76,13 +76,18 @@ pub(super) fn users(pool: &str) -> String {
     format!("U#{}#", part(pool))
 }
 
-/// The `sub` whose item this is. `None` for one so long that only its hash stands in the key.
+/// The `sub` whose item this is. `None` if it is none of this pool's, or if the key holds only the hash of the `sub`.
 pub(super) fn sub(key: &Key, pool: &str) -> Option<String> {
     let escaped = key.pk.strip_prefix(&users(pool))?;
-    if escaped.starts_with("%%") {
+    if escaped.starts_with(HASHED) {
         return None;
     }
     Some(escaped.replace("%23", "#").replace("%25", "%"))
+}
+
+/// Whether keys hold only the hash of this `sub`.
+pub(super) fn is_hashed(sub: &str) -> bool {
+    part(sub).starts_with(HASHED)
 }
 
 fn user(pool: &str, sub: &str) -> String {
@@ -92,14 +97,17 @@ fn user(pool: &str, sub: &str) -> String {
 /// The most bytes a part keeps. Three parts fit into a partition key (2,048 bytes), one into a sort key (1,024 bytes).
 const LONGEST: usize = 512;
 
-/// A part without `#`. A long one is replaced by its hash, marked by `%%`, which no escaped text contains: a nickname may have
-/// 2,048 characters, more than a key may have bytes.
+/// What marks a part that is a hash: no escaped text contains it.
+const HASHED: &str = "%%";
+
+/// A part without `#`. A long one is replaced by its hash, marked as one: a nickname may have 2,048 characters, more than a key
+/// may have bytes.
 fn part(text: &str) -> String {
     let escaped = text.replace('%', "%25").replace('#', "%23");
     if escaped.len() <= LONGEST {
         return escaped;
     }
-    format!("%%{}", HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
+    format!("{HASHED}{}", HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
 }
 
 #[cfg(test)]
@@ -116,6 +124,18 @@ mod tests {
         assert_ne!(name("nickname", "a#b"), name("nickname", "a%23b"));
         assert_ne!(Key::member("pool", "a"), Key::member("pool#a", ""));
         assert_eq!(name("nickname", "a#b%").pk, "N#pool#nickname#a%23b%25");
+    }
+
+    #[test]
+    fn a_sub_is_read_back_from_a_key_unless_it_is_hashed() {
+        for sub in ["11111111-2222-4333-8444-555555555555", "a#b", "%23", "%2523", "%", "a%#b\nc", "", "é株"] {
+            let key = Key::member("pool#1", sub);
+            assert_eq!(super::sub(&key, "pool#1").as_deref(), Some(sub), "{sub:?}");
+            assert_eq!(super::sub(&key, "pool"), None, "{sub:?} is none of that pool's");
+            assert!(!is_hashed(sub));
+        }
+        let long = "x".repeat(600);
+        assert!(is_hashed(&long) && super::sub(&Key::member("pool", &long), "pool").is_none());
     }
 
     #[test]

@@ -8,11 +8,11 @@
 //!
 //! | item | `pk`, `sk` | attributes |
 //! |---|---|---|
-//! | member | `U#pool#sub`, `M` | `version`, `data` |
+//! | member | `U#pool#sub`, `M` | `version`, `data`; `sub` where the key holds only its hash |
 //! | delivery | `U#pool#sub`, `D#key` | `shard`, `due`, `attempts`, `lease`, `failing`, `fault`, `parked`, `call`, `commit`, `data` |
 //! | name | `N#pool#namespace#key`, `C` | `owner`, `until`, `note`, `commit`, `ttl` |
 //! | invitation | `I#pool`, `I#hash` | `version`, `uses`, `hash`, `commit`, `data` |
-//! | switches | `K#pool`, `K` | `data` |
+//! | switches | `K#pool`, `K` | `version`, `commit`, `data` |
 //!
 //! In keys `#` is written `%23` and `%` is written `%25`; a part of more than 512 bytes is replaced by `%%` and its SHA-256.
 //! `data` is JSON. Times are seconds since 1970 with their fraction. `ttl` only cleans up, a day after a reservation has
@@ -37,13 +37,21 @@
 //! - Looking for what is due: 16 small queries of the index, side by side; one more for each shard in which there was not
 //!   enough. Each delivery that is found: one UpdateItem that leases it, if nobody was quicker, and one write more when it is
 //!   done (BatchWriteItem) or put off (UpdateItem). As `due` is a key of the index, each of these writes counts there too.
+//! - Judging whether a delivery is still wanted, where that depends on the member: one BatchGetItem.
+//! - Listing a pool's members: a strongly consistent scan of the whole table, whatever the pool, since an index of members would
+//!   cost every sign-in a write: a call and 256 read units for each MB. A page holds what was found in one MB, which may be
+//!   nothing. For reports and for operators, not for anything that is asked often.
+//! - Writing the switches: one PutItem. That they are read costs nothing, since they come with every read, or where nothing else
+//!   is wanted one BatchGetItem in 5 s for each process.
 //! - Counting what is left: 17 queries of the index, a call for each MB of keys (about 5,000 deliveries).
 //!
 //! # What a role needs
 //!
-//! On the table: `BatchGetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`, `BatchWriteItem`; for the
-//! operator also `Query` on the table and its index. For the courier: `UpdateItem` and `BatchWriteItem` on the table, `Query` on
-//! its index.
+//! | who | on the table | on its index |
+//! |---|---|---|
+//! | functions of rules, `session-release`, `links` | `BatchGetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`, `BatchWriteItem` | |
+//! | the courier | `UpdateItem`, `BatchWriteItem`; `BatchGetItem`, for deliveries with a condition about the member | `Query` |
+//! | the operator (`poolctl`) | all of a function's, `Query`, `Scan` for lists of members | `Query` |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,8 +62,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cognito_triggers::ledger::{
-    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, MemberPage, NameKey, Outbox,
-    Reading, Switches, Wants,
+    Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, MemberPage, NameKey,
+    Outbox, Reading, Switches, Wants,
 };
 use cognito_triggers::services::Opening;
 use cognito_triggers::{Adapter, ConfigError, Environment, Fault};

@@ -69,7 +69,7 @@ pub(super) enum Meaning {
     /// The whole change was applied by an earlier try.
     Applied,
     /// Something stands in the way.
-    InTheWay(Moved),
+    InTheWay(Box<Moved>),
     /// The part was put into another form; the change can be sent again.
     Adjusted,
 }
@@ -189,18 +189,21 @@ impl<'a> Part<'a> {
                 if member.as_ref().is_some_and(|member| member.bears(&change.id)) {
                     return Ok(Meaning::Applied);
                 }
-                return Ok(Meaning::InTheWay(Moved { member: Some(member), ..Moved::default() }));
+                return Ok(Meaning::InTheWay(Box::new(Moved { member: Some(member), ..Moved::default() })));
             }
             Wish::Put { key, .. } => {
                 let invitation = old.map(items::read_invitation).transpose()?;
                 let invitations = [((*key).clone(), invitation)].into();
-                return Ok(Meaning::InTheWay(Moved { invitations, ..Moved::default() }));
+                return Ok(Meaning::InTheWay(Box::new(Moved { invitations, ..Moved::default() })));
             }
             Wish::Hold { name, owner, instead_of, until, .. } => {
                 match old.map(items::read_holding).transpose()?.filter(|held| held.is_live(change.now)) {
                     Some(held) if held.owner == **owner && until.is_some() => Form::HeldAlready,
                     Some(held) if held.owner != **owner && !instead_of.contains(&held.owner) => {
-                        return Ok(Meaning::InTheWay(Moved { taken: [(*name).clone()].into(), ..Moved::default() }));
+                        return Ok(Meaning::InTheWay(Box::new(Moved {
+                            taken: [(*name).clone()].into(),
+                            ..Moved::default()
+                        })));
                     }
                     // Free after all: what was held already when this was sent last has been given back since.
                     _ => Form::First,
@@ -223,7 +226,7 @@ impl<'a> Part<'a> {
 
     fn put_member(&self, table: &str, change: &MemberChange) -> Result<TransactWriteItem, Fault> {
         match &change.member {
-            Some(member) => self.put_version(table, items::member(&self.key, member)?, change.expected),
+            Some(member) => self.put_version(table, items::member(&self.key, &change.sub, member)?, change.expected),
             None => self.delete_version(table, change.expected),
         }
     }

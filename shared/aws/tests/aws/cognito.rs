@@ -1,15 +1,16 @@
 //! The directory against ministack's Cognito.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_cognitoidentityprovider::types::AttributeType;
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, AuthFlowType, ExplicitAuthFlowsType, UserStatusType};
 use cognito_triggers::services::contract::{self, Registry};
-use cognito_triggers::services::{Opening, User};
-use cognito_triggers::{Directory, Environment};
+use cognito_triggers::services::{NewPassword, Opening, User};
+use cognito_triggers::{Directory, Environment, Outlook};
 use cognito_triggers_aws::{CognitoDirectory, DIRECTORY, Limits};
 use serde_json::json;
 
@@ -18,7 +19,14 @@ use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
 
 /// The pool's owner.
-struct Owner(Client);
+struct Owner {
+    client: Client,
+    /// The app client of each pool in which somebody signed up or in.
+    apps: Mutex<BTreeMap<String, String>>,
+}
+
+/// What everybody signs in with.
+const PASSWORD: &str = "Secret-Password-1";
 
 impl Owner {
     fn of(ministack: &Ministack) -> Self {
@@ -29,35 +37,81 @@ impl Owner {
             .endpoint_url(ministack.endpoint())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
-        Self(Client::from_conf(config))
+        Self { client: Client::from_conf(config), apps: Mutex::default() }
     }
+
+    async fn app(&self, pool: &str) -> String {
+        if let Some(app) = self.apps.lock().unwrap().get(pool) {
+            return app.clone();
+        }
+        let call = self.client.create_user_pool_client().user_pool_id(pool).client_name("test");
+        let call = call.explicit_auth_flows(ExplicitAuthFlowsType::AllowAdminUserPasswordAuth);
+        let made = call.explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth).send().await.unwrap();
+        let app = made.user_pool_client.unwrap().client_id.unwrap();
+        self.apps.lock().unwrap().insert(pool.to_owned(), app.clone());
+        app
+    }
+
+    async fn status(&self, pool: &str, user_name: &str) -> Option<UserStatusType> {
+        self.client.admin_get_user().user_pool_id(pool).username(user_name).send().await.unwrap().user_status
+    }
+}
+
+fn attributes(pairs: &BTreeMap<String, String>) -> Vec<AttributeType> {
+    pairs.iter().map(|(name, value)| AttributeType::builder().name(name).value(value).build().unwrap()).collect()
 }
 
 #[async_trait]
 impl Registry for Owner {
     async fn pool(&self) -> String {
-        let made = self.0.create_user_pool().pool_name("test").send().await.unwrap();
+        let made = self.client.create_user_pool().pool_name("test").send().await.unwrap();
         made.user_pool.unwrap().id.unwrap()
     }
 
-    async fn create(
-        &self,
-        pool: &str,
-        user_name: &str,
-        attributes: &BTreeMap<String, String>,
-        confirmed: bool,
-    ) -> String {
-        let mut call = self.0.admin_create_user().user_pool_id(pool).username(user_name);
-        for (name, value) in attributes {
-            call = call.user_attributes(AttributeType::builder().name(name).value(value).build().unwrap());
-        }
-        let user = call.send().await.unwrap().user.unwrap();
+    async fn create(&self, pool: &str, user_name: &str, pairs: &BTreeMap<String, String>, confirmed: bool) -> String {
         if confirmed {
-            let confirm = self.0.admin_set_user_password().user_pool_id(pool).username(user_name);
-            confirm.password("Secret-Password-1").permanent(true).send().await.unwrap();
+            let sub = self.invite(pool, user_name, pairs).await;
+            let confirm = self.client.admin_set_user_password().user_pool_id(pool).username(user_name);
+            confirm.password(PASSWORD).permanent(true).send().await.unwrap();
+            return sub;
         }
+        let call = self.client.sign_up().client_id(self.app(pool).await).username(user_name).password(PASSWORD);
+        call.set_user_attributes(Some(attributes(pairs))).send().await.unwrap().user_sub
+    }
+
+    async fn invite(&self, pool: &str, user_name: &str, pairs: &BTreeMap<String, String>) -> String {
+        let call = self.client.admin_create_user().user_pool_id(pool).username(user_name);
+        let user = call.set_user_attributes(Some(attributes(pairs))).send().await.unwrap().user.unwrap();
         let sub = user.attributes.unwrap().into_iter().find(|attribute| attribute.name == "sub");
         sub.unwrap().value.unwrap()
+    }
+
+    async fn federate(&self, _: &str, _: &str, _: &BTreeMap<String, String>) -> String {
+        panic!("ministack makes such a user only where a browser signs in through another provider")
+    }
+
+    async fn disable(&self, pool: &str, user_name: &str) {
+        self.client.admin_disable_user().user_pool_id(pool).username(user_name).send().await.unwrap();
+    }
+
+    async fn sign_in(&self, pool: &str, user_name: &str) -> String {
+        let call = self.client.admin_initiate_auth().user_pool_id(pool).client_id(self.app(pool).await);
+        let call = call.auth_flow(AuthFlowType::AdminUserPasswordAuth).auth_parameters("USERNAME", user_name);
+        let answer = call.auth_parameters("PASSWORD", PASSWORD).send().await.unwrap();
+        // It notes whole seconds, so that of what began in the second of a sign-out it thinks that it came later.
+        tokio::time::sleep(Duration::from_millis(1_010)).await;
+        answer.authentication_result.unwrap().refresh_token.unwrap()
+    }
+
+    async fn goes_on(&self, pool: &str, _: &str, session: &str) -> bool {
+        let call = self.client.admin_initiate_auth().user_pool_id(pool).client_id(self.app(pool).await);
+        let call = call.auth_flow(AuthFlowType::RefreshTokenAuth).auth_parameters("REFRESH_TOKEN", session);
+        call.send().await.is_ok()
+    }
+
+    async fn must_choose(&self, pool: &str, user_name: &str) -> bool {
+        let status = self.status(pool, user_name).await;
+        matches!(status, Some(UserStatusType::ResetRequired | UserStatusType::ForceChangePassword))
     }
 }
 
@@ -67,7 +121,10 @@ async fn pool(ministack: &Ministack, users: &[&str]) -> String {
     let pool = owner.pool().await;
     for (number, user) in users.iter().enumerate() {
         let email = [("email".to_owned(), format!("{user}@example.com"))].into();
-        owner.create(&pool, user, &email, number == 0).await;
+        match number {
+            0 => owner.create(&pool, user, &email, true).await,
+            _ => owner.invite(&pool, user, &email).await,
+        };
     }
     pool
 }
@@ -81,6 +138,10 @@ fn the_contract_holds() {
             let task = tokio::spawn(task);
             Box::pin(async move { task.await.unwrap() })
         });
+        let suite = suite.except(
+            "who_signs_in_elsewhere_has_none_to_lose",
+            "ministack makes no such user through its API; tried below with Cognito's answer",
+        );
         suite.holds().await;
     });
 }
@@ -188,6 +249,134 @@ fn a_throttled_call_is_tried_again() {
         let fault = directory.update_attributes(&pool, "anna", &BTreeMap::new()).await.unwrap_err().causes();
         assert!(fault.contains("over the quota for updating users"), "{fault}");
         assert_eq!(proxy.requests().len(), Limits::TOOL.attempts as usize);
+    });
+}
+
+/// What AdminGetUser answers of somebody in this state, who has a verified address.
+fn somebody(status: &str) -> Trouble {
+    let attribute = |name: &str, value: &str| json!({ "Name": name, "Value": value });
+    let attributes = [attribute("sub", "s"), attribute("email", "a@example.com"), attribute("email_verified", "true")];
+    let user = json!({ "Username": "anna", "Enabled": true, "UserStatus": status, "UserAttributes": attributes });
+    Trouble::Answered(200, user.to_string())
+}
+
+#[test]
+fn a_new_password_is_required_in_two_calls_and_in_one_where_there_is_nothing_to_do() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let owner = Owner::of(&ministack);
+        let pool = owner.pool().await;
+        let email = [("email", "anna@example.com"), ("email_verified", "true")];
+        let email = email.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        owner.create(&pool, "anna", &email, true).await;
+        let proxy = Proxy::before(ministack.address()).await;
+        let directory = CognitoDirectory::open(&environment(&proxy.endpoint()), Limits::TOOL).unwrap();
+        let require = async || directory.require_new_password(&pool, "anna").await;
+        for (status, expected) in [
+            ("EXTERNAL_PROVIDER", NewPassword::None),
+            ("UNCONFIRMED", NewPassword::None),
+            ("ARCHIVED", NewPassword::None),
+            ("UNKNOWN", NewPassword::None),
+            ("OF_NEXT_YEAR", NewPassword::None),
+            ("RESET_REQUIRED", NewPassword::Required),
+            ("FORCE_CHANGE_PASSWORD", NewPassword::Required),
+        ] {
+            proxy.make("AdminGetUser", somebody(status));
+            assert_eq!(require().await.unwrap(), expected, "{status}");
+            assert_eq!(proxy.requests(), ["AdminGetUser"], "{status}: a code was sent");
+            assert!(!owner.must_choose(&pool, "anna").await);
+        }
+        proxy.make("AdminGetUser", somebody("COMPROMISED"));
+        assert_eq!(require().await.unwrap(), NewPassword::Required);
+        assert_eq!(proxy.requests(), ["AdminGetUser", "AdminResetUserPassword"]);
+        assert_eq!(owner.status(&pool, "anna").await, Some(UserStatusType::ResetRequired));
+        // Asked again, no second code is sent.
+        assert_eq!(require().await.unwrap(), NewPassword::Required);
+        assert_eq!(proxy.requests(), ["AdminGetUser"]);
+    });
+}
+
+#[test]
+fn what_cognito_says_against_a_new_password_is_final_and_names_nobody() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let proxy = Proxy::before(ministack.address()).await;
+        let directory = CognitoDirectory::open(&environment(&proxy.endpoint()), Limits::TOOL).unwrap();
+        for (code, why, outlook) in [
+            ("InvalidParameterException", "no verified address or number", Outlook::Permanent),
+            ("NotAuthorizedException", "the user is disabled", Outlook::Permanent),
+            ("UserNotFoundException", "the pool has no such user", Outlook::Permanent),
+            ("TooManyRequestsException", "over the quota for resetting passwords", Outlook::Throttled),
+            ("AccessDeniedException", "AccessDeniedException", Outlook::Transient),
+            ("CodeDeliveryFailureException", "CodeDeliveryFailureException", Outlook::Transient),
+        ] {
+            proxy.make("AdminGetUser", somebody("CONFIRMED"));
+            let refusal = json!({ "__type": code, "message": "it is said" });
+            for _ in 0..Limits::TOOL.attempts {
+                proxy.make("AdminResetUserPassword", Trouble::Refused(refusal.clone()));
+            }
+            let fault = directory.require_new_password("p", "zoe@example.com").await.unwrap_err();
+            let text = fault.causes();
+            assert!(text.starts_with("Cognito AdminResetUserPassword failed") && text.contains(why), "{text}");
+            assert_eq!(fault.outlook(), outlook, "{text}");
+            assert!(!text.contains("zoe"), "{text}");
+            while proxy.forget("AdminResetUserPassword") {}
+        }
+    });
+}
+
+/// Within the 4 s of an answer, a call that hangs included.
+#[test]
+fn signing_out_is_one_call_that_ends_in_time() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let pool = pool(&ministack, &["anna"]).await;
+        let proxy = Proxy::before(ministack.address()).await;
+        let directory = CognitoDirectory::open(&environment(&proxy.endpoint()), Limits::EVENT).unwrap();
+        directory.sign_out(&pool, "anna").await.unwrap();
+        assert_eq!(proxy.requests(), ["AdminUserGlobalSignOut"]);
+        // Doing it again does no harm, so an answer that was lost is asked for again.
+        proxy.make("AdminUserGlobalSignOut", Trouble::LostAnswer);
+        directory.sign_out(&pool, "anna").await.unwrap();
+        assert_eq!(proxy.requests(), ["AdminUserGlobalSignOut"; 2]);
+        for _ in 0..Limits::EVENT.attempts {
+            proxy.make("AdminUserGlobalSignOut", Trouble::Silence);
+        }
+        let started = Instant::now();
+        let fault = directory.sign_out(&pool, "anna").await.unwrap_err();
+        assert!(started.elapsed() < Duration::from_millis(2_500), "{:?}", started.elapsed());
+        assert!(fault.causes().contains("AdminUserGlobalSignOut") && !fault.causes().contains("anna"), "{fault}");
+    });
+}
+
+#[test]
+fn a_search_goes_on_behind_an_empty_page_and_believes_no_filter() {
+    let ministack = Ministack::shared();
+    run(async move {
+        let owner = Owner::of(&ministack);
+        let pool = owner.pool().await;
+        let anna = owner.create(&pool, "anna", &BTreeMap::new(), true).await;
+        owner.create(&pool, "bea", &BTreeMap::new(), true).await;
+        let proxy = Proxy::before(ministack.address()).await;
+        let directory = CognitoDirectory::open(&environment(&proxy.endpoint()), Limits::TOOL).unwrap();
+        let page = |users: serde_json::Value, token: &str| {
+            Trouble::Answered(200, json!({ "Users": users, "PaginationToken": token }).to_string())
+        };
+        proxy.make("ListUsers", page(json!([]), "0"));
+        let found = directory.find_sub(&pool, &anna).await.unwrap();
+        assert_eq!(found.map(|user| user.user_name).as_deref(), Some("anna"));
+        assert_eq!(proxy.requests(), ["ListUsers"; 2]);
+        // Somebody else's entry is nobody's.
+        let stranger = json!([{ "Username": "bea", "Attributes": [{ "Name": "sub", "Value": "another" }] }]);
+        proxy.make("ListUsers", Trouble::Answered(200, json!({ "Users": stranger }).to_string()));
+        assert!(directory.find_sub(&pool, &anna).await.unwrap().is_none());
+        for number in 0..20 {
+            proxy.make("ListUsers", page(json!([]), &number.to_string()));
+        }
+        proxy.requests();
+        let fault = directory.find_sub(&pool, &anna).await.unwrap_err().causes();
+        assert!(fault.contains("one empty page after the other"), "{fault}");
+        assert!(proxy.requests().len() < 10);
     });
 }
 

@@ -22,6 +22,7 @@ use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run, run_alone};
 
+mod admin;
 mod outbox;
 
 const POOL: &str = "eu-central-1_Test";
@@ -208,14 +209,14 @@ fn a_lost_answer_is_done_once() {
         let first = with_member(change(), 0);
         assert_eq!(ledger.commit(&first).await.unwrap(), Committed::Done);
         assert_eq!(proxy.requests(), ["PutItem"; 2]);
-        assert_eq!(member(&ledger).await, first.member.map(|change| change.member));
+        assert_eq!(member(&ledger).await, first.member.and_then(|change| change.member));
         proxy.requests();
 
         proxy.make("TransactWriteItems", Trouble::LostAnswer);
         let second = with_delivery(with_name(with_member(change(), 1), "anna", &Owner::user("anna"), None), "k");
         assert_eq!(ledger.commit(&second).await.unwrap(), Committed::Done);
         assert_eq!(proxy.requests(), ["TransactWriteItems"; 2]);
-        assert_eq!(member(&ledger).await, second.member.map(|change| change.member));
+        assert_eq!(member(&ledger).await, second.member.and_then(|change| change.member));
         assert_eq!(ledger.deliveries(POOL).await.unwrap().len(), 1);
         assert_eq!(owner(&ledger, "anna").await, Some(Owner::user("anna")));
     });

@@ -273,8 +273,9 @@ fn missing(need: Need) -> ConfigError {
             .remedy("add `bucket = \"s3:<bucket>\"` under [services] or set TRIGGERS_BUCKET"),
         Need::Publisher => ConfigError::new("needs a publisher")
             .remedy("add `publisher = \"eventbridge:<bus>\"` under [services] or set TRIGGERS_PUBLISHER"),
-        Need::Links => ConfigError::new("needs to know where links in mails lead")
-            .remedy("add `links = \"https://...\"` under [services], the URL of the function `links`, or set TRIGGERS_LINKS"),
+        Need::Links => ConfigError::new("needs to know where links in mails lead").remedy(
+            "add `links = \"https://...\"` under [services], the URL of the function `links`, or set TRIGGERS_LINKS",
+        ),
         Need::Key => ConfigError::new("needs a root key")
             .remedy("make one with `openssl rand -base64 32` and set TRIGGERS_KEY to it where the function runs"),
     }

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, where, and what to do about it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// One thing that is wrong. Prints as `file:line: key: problem; remedy`, with what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,19 @@ pub struct ConfigError {
     place: Option<(String, usize)>,
     elsewhere: bool,
     dispensable: bool,
+}
+
+/// Refuses a number outside of its limits, in the words in which one that does not fit its type is refused.
+///
+/// # Errors
+///
+/// If it is outside, at this key of the table at hand.
+pub fn within<N: PartialOrd + fmt::Display>(key: &str, value: N, limits: RangeInclusive<N>) -> Result<(), ConfigError> {
+    if limits.contains(&value) {
+        return Ok(());
+    }
+    let remedy = format!("use a whole number from {} to {}", limits.start(), limits.end());
+    Err(ConfigError::new("the number is out of range").at(key).remedy(remedy))
 }
 
 impl ConfigError {

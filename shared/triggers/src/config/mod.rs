@@ -9,24 +9,28 @@ use serde::de::DeserializeOwned;
 use crate::Chains;
 
 mod bind;
+mod clients;
 mod error;
 mod file;
 mod open;
 mod schema;
 mod secret;
 mod settings;
+mod tables;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub use bind::Checked;
-pub use error::{ConfigError, ConfigErrors};
+pub use clients::{check_clients, is_client_id};
+pub use error::{ConfigError, ConfigErrors, within};
 pub use file::{Configuration, ServiceAddresses};
 pub use schema::schema;
 pub use secret::Secret;
+pub use tables::Tables;
 
-/// The tables of the rules of this workspace.
+/// The tables of the rules of this workspace, and of its functions that have none (`links`).
 ///
 /// One file serves all Lambdas of a pool, so that a program meets tables of rules it does not hold. Those named here it skips;
 /// any other it takes for a misspelt one and refuses, because a gate that is off by a spelling mistake lets everybody in.
@@ -34,6 +38,7 @@ pub const KNOWN_SECTIONS: &[&str] = &[
     "access-code",
     "admin-notice",
     "domain-allow-list",
+    "links",
     "maintenance",
     "password-age",
     "s3-provisioning",
@@ -53,10 +58,17 @@ pub(crate) const WRITTEN_SECTIONS: &[&str] = &[
     "access-code",
     "admin-notice",
     "domain-allow-list",
+    "links",
+    "maintenance",
+    "password-age",
     "s3-provisioning",
+    "session-limit",
+    "sign-in-alert",
+    "sign-in-count",
     "unique-nickname",
     "user-events",
     "welcome-email",
+    "win-back",
 ];
 
 /// A rule's settings, which are the rule itself.

@@ -63,8 +63,8 @@ impl Configuration {
             if let Some(directory) = opening.open("directory", directory, &adapters.directories).await {
                 services.directory = directory;
             }
-        } else if let Some(directory) = opening.try_open("directory", directory, &adapters.directories).await {
-            services.directory = directory.unwrap_or_else(|absent| absent);
+        } else {
+            opening.open_directory(&mut services, &addresses, adapters).await;
         }
         opening.open_others(&mut services, &addresses, adapters).await;
         if adapters.templates.is_some() {
@@ -88,30 +88,67 @@ impl Configuration {
         adapters: &Adapters,
         clock: Arc<dyn Clock>,
     ) -> Result<(Courier, Vec<ConfigError>), ConfigErrors> {
-        let mut errors = Vec::new();
-        let addresses = self.addresses(environment, &mut errors);
-        let keys = environment.find("TRIGGERS_KEY").map(Keys::parse).transpose();
-        let keys = keys.map_err(|error| error.at("TRIGGERS_KEY"))?.unwrap_or_default();
-        if addresses.ledger.is_none() && errors.is_empty() {
-            let remedy = "add `ledger = \"dynamodb:<table>\"` under [services] or set TRIGGERS_LEDGER";
-            errors.push(ConfigError::new("the courier needs a ledger").at("services").remedy(remedy));
-        }
-        ConfigErrors::check(errors)?;
-
+        let (addresses, keys) = self.without_rules("the courier", environment)?;
         let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
         let outbox = opening.open("ledger", addresses.ledger.as_deref(), &adapters.outboxes).await;
         let mut services = Services { keys, ..Services::none(clock) };
-        if let Some(directory) =
-            opening.try_open("directory", addresses.directory.as_deref(), &adapters.directories).await
-        {
-            services.directory = directory.unwrap_or_else(|absent| absent);
-        }
+        opening.open_directory(&mut services, &addresses, adapters).await;
         opening.open_others(&mut services, &addresses, adapters).await;
         ConfigErrors::check(opening.errors)?;
         match outbox {
             Some(outbox) => Ok((Courier::new(outbox, services), opening.doubts)),
             None => Err(ConfigError::new("the courier has no outbox").into()),
         }
+    }
+
+    /// Opens what a program without rules works with: the ledger, and of the other services those that the configuration names
+    /// and the program has adapters for.
+    ///
+    /// What it cannot open of the others is among the doubts: whatever needs it fails.
+    ///
+    /// # Errors
+    ///
+    /// If no ledger is named, or it cannot be opened, or the root key is wrong.
+    pub async fn open_services(
+        &self,
+        environment: &Environment,
+        adapters: &Adapters,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Services, Vec<ConfigError>), ConfigErrors> {
+        let (mut addresses, keys) = self.without_rules("this function", environment)?;
+        let keep = |there: bool, address: &mut Option<String>| {
+            if !there {
+                *address = None;
+            }
+        };
+        keep(!adapters.directories.is_empty(), &mut addresses.directory);
+        keep(!adapters.mailers.is_empty(), &mut addresses.mailer);
+        keep(!adapters.buckets.is_empty(), &mut addresses.bucket);
+        keep(!adapters.publishers.is_empty(), &mut addresses.publisher);
+
+        let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
+        let mut services = Services { keys, ..Services::none(clock) };
+        if let Some(ledger) = opening.open("ledger", addresses.ledger.as_deref(), &adapters.ledgers).await {
+            services.ledger = ledger;
+        }
+        opening.open_directory(&mut services, &addresses, adapters).await;
+        opening.open_others(&mut services, &addresses, adapters).await;
+        ConfigErrors::check(opening.errors)?;
+        Ok((services, opening.doubts))
+    }
+
+    /// Where the services are, and the root key, for a program that has no rules. It needs a ledger.
+    fn without_rules(&self, who: &str, environment: &Environment) -> Result<(ServiceAddresses, Keys), ConfigErrors> {
+        let mut errors = Vec::new();
+        let addresses = self.addresses(environment, &mut errors);
+        let keys = environment.find("TRIGGERS_KEY").map(Keys::parse).transpose();
+        let keys = keys.map_err(|error| error.at("TRIGGERS_KEY"))?.unwrap_or_default();
+        if addresses.ledger.is_none() && errors.is_empty() {
+            let remedy = "add `ledger = \"dynamodb:<table>\"` under [services] or set TRIGGERS_LEDGER";
+            errors.push(ConfigError::new(format!("{who} needs a ledger")).at("services").remedy(remedy));
+        }
+        ConfigErrors::check(errors)?;
+        Ok((addresses, keys))
     }
 
     /// What is wrong with the templates the rules use.
@@ -187,6 +224,13 @@ impl Opening<'_> {
                 self.doubts.push(error);
                 Some(Err(absent))
             }
+        }
+    }
+
+    async fn open_directory(&mut self, services: &mut Services, addresses: &ServiceAddresses, adapters: &Adapters) {
+        if let Some(directory) = self.try_open("directory", addresses.directory.as_deref(), &adapters.directories).await
+        {
+            services.directory = directory.unwrap_or_else(|absent| absent);
         }
     }
 

@@ -90,11 +90,20 @@ impl Misfit {
 
     /// The error, with a path relative to the table.
     pub(super) fn into_error(self) -> ConfigError {
+        self.into_error_beside(&COMMON_KEYS)
+    }
+
+    /// The same for a table of no rule, which has no keys beside its own.
+    pub(super) fn into_error_of_no_rule(self) -> ConfigError {
+        self.into_error_beside(&[])
+    }
+
+    fn into_error_beside(self, common: &[&'static str]) -> ConfigError {
         let Inner { problem, mut remedy, path, depth, unknown, .. } = *self.0;
         if let Some((key, known)) = unknown {
             let mut known = known.to_vec();
             if depth == 1 {
-                known.extend(COMMON_KEYS);
+                known.extend(common);
             }
             remedy = Some(match nearest(&key, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

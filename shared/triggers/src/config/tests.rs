@@ -275,7 +275,7 @@ fn every_wrong_configuration_is_explained() {
         ),
         (
             "[gardener]\n[doorman]\nallow = []",
-            "triggers.toml:1: gardener: there is no rule of this name; use `doorman`, `cloakroom`, `access-code`, `admin-notice`, `domain-allow-list`, `maintenance`, `password-age`, `s3-provisioning`, `session-limit`, `sign-in-alert`, `sign-in-count`, `templated-message`, `unique-nickname`, `user-events`, `welcome-email` or `win-back`",
+            "triggers.toml:1: gardener: there is no rule of this name; use `doorman`, `cloakroom`, `access-code`, `admin-notice`, `domain-allow-list`, `links`, `maintenance`, `password-age`, `s3-provisioning`, `session-limit`, `sign-in-alert`, `sign-in-count`, `templated-message`, `unique-nickname`, `user-events`, `welcome-email` or `win-back`",
         ),
         (
             "ledger = \"dynamodb:x\"\n[doorman]\nallow = []",
@@ -375,7 +375,7 @@ fn every_wrong_configuration_is_explained() {
         ),
         (
             "[doorman]\nalow = []\n[cloakroom]\nwords = 7\n[gardener]\n[services]\nleger = 1",
-            "triggers.toml:2: doorman.alow: there is no such key; did you mean `allow`?\ntriggers.toml:4: cloakroom.words: expected an array, found an integer; put it in brackets: `[...]`\ntriggers.toml:5: gardener: there is no rule of this name; use `doorman`, `cloakroom`, `access-code`, `admin-notice`, `domain-allow-list`, `maintenance`, `password-age`, `s3-provisioning`, `session-limit`, `sign-in-alert`, `sign-in-count`, `templated-message`, `unique-nickname`, `user-events`, `welcome-email` or `win-back`\ntriggers.toml:7: services.leger: there is no such service; did you mean `ledger`?",
+            "triggers.toml:2: doorman.alow: there is no such key; did you mean `allow`?\ntriggers.toml:4: cloakroom.words: expected an array, found an integer; put it in brackets: `[...]`\ntriggers.toml:5: gardener: there is no rule of this name; use `doorman`, `cloakroom`, `access-code`, `admin-notice`, `domain-allow-list`, `links`, `maintenance`, `password-age`, `s3-provisioning`, `session-limit`, `sign-in-alert`, `sign-in-count`, `templated-message`, `unique-nickname`, `user-events`, `welcome-email` or `win-back`\ntriggers.toml:7: services.leger: there is no such service; did you mean `ledger`?",
         ),
     ];
     let mut told = String::new();
@@ -669,6 +669,50 @@ fn a_rule_nobody_waits_for_is_left_out_if_its_table_is_wrong_or_it_lacks_somethi
     assert!(opened("[cloakrom]\n[doorman]\nallow = []", &[]).is_err());
 }
 
+/// The services of a program without rules, and the doubts.
+fn opened_without_rules(text: &str, variables: &[(&str, &str)]) -> Result<(Services, String), String> {
+    let clock = Arc::new(StoppedClock::default());
+    let open = async {
+        let configuration = Configuration::parse("triggers.toml", text)?;
+        configuration.open_services(&environment(variables), &adapters(), clock).await
+    };
+    let (services, doubts) = open.now_or_never().unwrap().map_err(|errors| errors.to_string())?;
+    Ok((services, doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+#[test]
+fn a_program_without_rules_opens_the_ledger_and_what_it_has_adapters_for() {
+    let text = "[nobodys-rule]\n[services]\nledger = \"shelf:a\"\nmailer = \"ses:Acme <a@acme.example>\"\n";
+    let (services, doubts) = opened_without_rules(text, &[]).unwrap();
+    assert_eq!((doubts.as_str(), services.keys.is_empty()), ("", true));
+    assert!(services.ledger.read(&crate::Wants::default()).now_or_never().unwrap().is_ok());
+
+    let linked = format!("{text}links = \"https://links.acme.example/\"\n");
+    let (services, doubts) = opened_without_rules(&linked, &[("TRIGGERS_KEY", KEY)]).unwrap();
+    assert_eq!((doubts.as_str(), services.keys.is_empty()), ("", false));
+    let link = crate::links::Link {
+        purpose: crate::links::LinkPurpose::NotMe,
+        about: String::new(),
+        pool: "a_1".into(),
+        sub: "5".into(),
+        expires: Timestamp::MAX,
+    };
+    assert!(services.links.url(&link, &services.keys).unwrap().starts_with("https://links.acme.example/?t="));
+}
+
+#[test]
+fn a_program_without_rules_cannot_do_without_a_ledger() {
+    let wrong = |text: &str, variables: &[(&str, &str)]| opened_without_rules(text, variables).err().unwrap();
+    assert_eq!(
+        wrong("", &[]),
+        "services: this function needs a ledger; add `ledger = \"dynamodb:<table>\"` under [services] or set TRIGGERS_LEDGER"
+    );
+    let of_another_kind = wrong("[services]\nledger = \"dynamodb:a\"", &[]);
+    assert!(of_another_kind.starts_with("triggers.toml:2: services.ledger: this program has no ledger called"));
+    assert!(wrong("[services]\nledger = \"shelf:no\"", &[]).contains("there is no such shelf"));
+    assert!(wrong("[services]\nledger = \"shelf:a\"", &[("TRIGGERS_KEY", "short")]).starts_with("TRIGGERS_KEY: "));
+}
+
 #[test]
 fn the_file_is_found_where_the_variable_says_else_at_the_first_place_that_has_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -714,7 +758,7 @@ fn the_schema_says_what_may_be_written() {
     assert_eq!(doorman["properties"]["on-fault"]["default"], "deny");
     assert_eq!(schema["properties"]["cloakroom"]["properties"]["on-fault"]["default"], "continue");
     assert_eq!(schema["additionalProperties"], false);
-    assert_eq!(schema["properties"]["services"]["properties"].as_object().unwrap().len(), 7);
+    assert_eq!(schema["properties"]["services"]["properties"].as_object().unwrap().len(), 8);
     assert_eq!(doorman["properties"]["delivery"]["enum"], json!(["inline", "deferred"]));
 
     let (pattern, pool) =
@@ -809,14 +853,14 @@ proptest! {
 
 #[test]
 fn a_table_whose_rule_is_still_to_come_is_told_to_have_no_effect() {
-    let text = "[doorman]\nallow = []\n[maintenance]\n[pools.\"eu-central-1_Globex\".win-back]\n";
+    let text = "[doorman]\nallow = []\n[templated-message]\n[pools.\"eu-central-1_Globex\".templated-message]\n";
     let warnings = Configuration::parse("triggers.toml", text).unwrap().without_effect();
     let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
-            "triggers.toml:3: maintenance: there is no such rule yet, so this table has no effect",
-            "triggers.toml:4: pools.\"eu-central-1_Globex\".win-back: there is no such rule yet, so this table has no effect",
+            "triggers.toml:3: templated-message: there is no such rule yet, so this table has no effect",
+            "triggers.toml:4: pools.\"eu-central-1_Globex\".templated-message: there is no such rule yet, so this table has no effect",
         ]
     );
 }

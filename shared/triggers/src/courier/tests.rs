@@ -1,5 +1,8 @@
 //! What becomes of deliveries, under a clock that is moved by hand.
 
+mod conditions;
+mod links;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;

@@ -192,6 +192,7 @@ pub enum InvitationChange {
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it at a time, and it is not kept")]
 pub enum Committed {
     /// It was written, now or by an earlier try.
     Done,

@@ -32,7 +32,9 @@ use super::{
     LedgerAdmin, Member, MemberChange, Moved, NameChange, NameKey, Outbox, Owner, Reading, Switches, Task, Wants,
 };
 
+mod members;
 mod outbox;
+mod switches;
 
 /// Everything a store is asked for: by functions, by operators and by couriers.
 pub trait Store: LedgerAdmin + Outbox {}
@@ -103,7 +105,8 @@ impl Contract {
     /// As [`holds`](Self::holds), and if there is no such clause.
     pub async fn only(&self, part: &str) {
         let (mut tried, mut broken, mut report) = (0, 0, String::new());
-        for clause in CLAUSES.iter().chain(outbox::CLAUSES).filter(|clause| clause.name.contains(part)) {
+        let clauses = CLAUSES.iter().chain(members::CLAUSES).chain(switches::CLAUSES).chain(outbox::CLAUSES);
+        for clause in clauses.filter(|clause| clause.name.contains(part)) {
             tried += 1;
             let rounds = if clause.repeats { self.0.rounds } else { 1 };
             for round in 1..=rounds {
@@ -1248,7 +1251,7 @@ mod tests {
     use async_trait::async_trait;
 
     /// What a careless adapter does wrong.
-    #[derive(Clone, Copy, PartialEq)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     enum Flaw {
         ForgetsCommits,
         KeepsDeliveries,
@@ -1268,6 +1271,24 @@ mod tests {
         ForgetsFailures,
         RedrivesWhatIsWorkedOn,
         CountsWhatIsWorkedOn,
+        LosesSessions,
+        LosesWhatIsUnknown,
+        ForgetsHalf,
+        ForgetsOnlyWhoIsThere,
+        ForgetsWhoMoved,
+        RemembersOld,
+        ListsOnePage,
+        ListsTwice,
+        ListsEveryPool,
+        MissesLongSubs,
+        NeverEnds,
+        SwitchesOverAnything,
+        SwitchesToAnyVersion,
+        SwitchesEveryPool,
+        SwitchesLate,
+        ReadsEither,
+        WaitsAnew,
+        WaitsOn,
     }
 
     struct Careless(MemoryLedger, Flaw);
@@ -1278,6 +1299,22 @@ mod tests {
             let mut reading = self.0.read(wants).await?;
             if self.1 == Flaw::LosesNotes {
                 reading.names.values_mut().for_each(|holding| holding.note = None);
+            }
+            if let Some(member) = &mut reading.member {
+                match self.1 {
+                    Flaw::LosesSessions => member.sessions = Default::default(),
+                    Flaw::LosesWhatIsUnknown => member.other.clear(),
+                    _ => {}
+                }
+            }
+            match self.1 {
+                Flaw::LosesWhatIsUnknown => reading.switches.other.clear(),
+                Flaw::ReadsEither if reading.member.is_some() => reading.switches = Switches::default(),
+                Flaw::SwitchesEveryPool => {
+                    reading.switches =
+                        self.0.read(&Wants { pool: "every pool".into(), ..Wants::default() }).await?.switches;
+                }
+                _ => {}
             }
             Ok(reading)
         }
@@ -1342,6 +1379,23 @@ mod tests {
                     self.0.commit(&second).await?;
                     return Ok(done);
                 }
+                Flaw::ForgetsHalf if is_forgetting(&change) => change.names.clear(),
+                Flaw::ForgetsOnlyWhoIsThere if is_forgetting(&change) && self.stored(&change).await?.is_none() => {
+                    return Err(Fault::new("there is no such member"));
+                }
+                Flaw::ForgetsWhoMoved if is_forgetting(&change) => {
+                    let version = self.stored(&change).await?.map_or(0, |member| member.version);
+                    if let Some(member) = &mut change.member {
+                        member.expected = version;
+                    }
+                }
+                Flaw::RemembersOld if is_forgetting(&change) => {
+                    let stored = self.stored(&change).await?;
+                    if let (Some(member), Some(stored)) = (&mut change.member, stored) {
+                        let emptied = Member { marks: stored.marks, ..Member::default() };
+                        member.member = Some(emptied.sealed(member.expected, change.id.clone(), change.now));
+                    }
+                }
                 Flaw::StoresAnew => {
                     let ids: Vec<_> = change.deliveries.iter().map(|delivery| delivery.id.clone()).collect();
                     self.0.acknowledge(&ids).await?;
@@ -1382,11 +1436,49 @@ mod tests {
         }
 
         async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault> {
-            self.0.members(pool, page).await
+            let mut found =
+                self.0.members(if self.1 == Flaw::ListsEveryPool { "" } else { pool }, page.clone()).await?;
+            match self.1 {
+                Flaw::ListsOnePage => found.next = None,
+                // The last of a page is the first of the next.
+                Flaw::ListsTwice => found.members.extend(found.next.iter().map(|sub| (sub.clone(), Member::default()))),
+                Flaw::ListsEveryPool => {
+                    for pool in [pool.to_owned(), format!("{pool}x")] {
+                        found.members.extend(self.0.members(&pool, page.clone()).await?.members);
+                    }
+                }
+                Flaw::MissesLongSubs => found.members.retain(|(sub, _)| sub.len() < 512),
+                Flaw::NeverEnds => found.next = found.next.or(Some(String::new())),
+                _ => {}
+            }
+            Ok(found)
         }
 
         async fn switch(&self, pool: &str, expected: u64, switches: &Switches) -> Result<bool, Fault> {
-            self.0.switch(pool, expected, switches).await
+            let stored = |pool: &str| Wants { pool: pool.to_owned(), ..Wants::default() };
+            match self.1 {
+                Flaw::SwitchesOverAnything => {
+                    let version = self.0.read(&stored(pool)).await?.switches.version;
+                    self.0.switch(pool, version, switches).await
+                }
+                Flaw::SwitchesToAnyVersion if switches.version > expected => {
+                    for version in expected..switches.version {
+                        self.0.switch(pool, version, switches).await?;
+                    }
+                    Ok(true)
+                }
+                Flaw::SwitchesEveryPool => self.0.switch("every pool", expected, switches).await,
+                Flaw::SwitchesLate => {
+                    let version = self.0.read(&stored(pool)).await?.switches.version;
+                    yield_once().await;
+                    if version != expected {
+                        return Ok(false);
+                    }
+                    let version = self.0.read(&stored(pool)).await?.switches.version;
+                    self.0.switch(pool, version, switches).await
+                }
+                _ => self.0.switch(pool, expected, switches).await,
+            }
         }
     }
 
@@ -1436,6 +1528,16 @@ mod tests {
                     let fate = Fate::Later { due, attempts, failing_since: None, fault };
                     self.0.settle(delivery, lease, &fate).await
                 }
+                (Flaw::WaitsAnew, Fate::Waiting { due }, _) => {
+                    let fate = Fate::Later { due, attempts: 0, failing_since: None, fault: String::new() };
+                    self.0.settle(delivery, lease, &fate).await
+                }
+                // It is due at another time, and its lease is kept.
+                (Flaw::WaitsOn, Fate::Waiting { due }, Some(holder)) if holder == *lease => {
+                    self.free(delivery, Timestamp::MIN).await?;
+                    let again = Lease { id: lease.clone(), now: Timestamp::MIN, until: due };
+                    Ok(!self.0.lease(std::slice::from_ref(delivery), &again).await?.is_empty())
+                }
                 (_, fate, _) => self.0.settle(delivery, lease, &fate).await,
             }
         }
@@ -1446,7 +1548,17 @@ mod tests {
         }
     }
 
+    fn is_forgetting(change: &Change) -> bool {
+        change.member.as_ref().is_some_and(|member| member.member.is_none())
+    }
+
     impl Careless {
+        /// The member a change is about, as it is stored.
+        async fn stored(&self, change: &Change) -> Result<Option<Member>, Fault> {
+            let sub = change.member.as_ref().map(|member| member.sub.clone());
+            Ok(self.0.read(&Wants { pool: change.pool.clone(), sub, ..Wants::default() }).await?.member)
+        }
+
         fn early(&self, lease: &Lease) -> Lease {
             let ahead = if self.1 == Flaw::LeasesEarly { 1 } else { 0 };
             Lease { now: lease.now + SignedDuration::from_millis(ahead), ..lease.clone() }
@@ -1484,7 +1596,8 @@ mod tests {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         loop {
             if let std::task::Poll::Ready(end) = tried.as_mut().poll(&mut context) {
-                return end.expect_err("the flaw went unnoticed").downcast_ref::<String>().unwrap().clone();
+                let payload = end.expect_err(&format!("{flaw:?} went unnoticed by {clause}"));
+                return payload.downcast_ref::<String>().unwrap().clone();
             }
         }
     }
@@ -1512,6 +1625,29 @@ mod tests {
             (Flaw::RedrivesWhatIsWorkedOn, "what_is_worked_on_is_not_redriven"),
             (Flaw::CountsWhatIsWorkedOn, "what_is_left_is_counted"),
             (Flaw::KeepsDeliveries, "what_is_leased_or_parked_can_be_acknowledged"),
+            (Flaw::LosesSessions, "everything_that_is_known_of_a_member_comes_back"),
+            (Flaw::LosesWhatIsUnknown, "everything_that_is_known_of_a_member_comes_back"),
+            (Flaw::ForgetsHalf, "a_member_who_is_forgotten_is_gone"),
+            (Flaw::RemembersOld, "a_member_who_is_forgotten_is_gone"),
+            (Flaw::ForgetsOnlyWhoIsThere, "forgetting_who_is_gone_is_done"),
+            (Flaw::ForgetsWhoMoved, "a_member_who_moved_is_not_forgotten"),
+            (Flaw::ForgetsCommits, "a_repeated_forgetting_does_no_harm"),
+            (Flaw::RemembersOld, "who_was_forgotten_can_be_known_anew"),
+            (Flaw::ListsEveryPool, "a_pool_without_members_has_none_on_any_page"),
+            (Flaw::NeverEnds, "a_pool_without_members_has_none_on_any_page"),
+            (Flaw::ListsOnePage, "members_are_listed_page_by_page"),
+            (Flaw::ListsTwice, "members_are_listed_page_by_page"),
+            (Flaw::MissesLongSubs, "members_with_any_sub_are_listed"),
+            (Flaw::ForgetsWhoMoved, "one_forgets_and_the_others_hear_of_it"),
+            (Flaw::LosesWhatIsUnknown, "switches_come_back_as_they_were_written"),
+            (Flaw::SwitchesToAnyVersion, "switches_come_back_as_they_were_written"),
+            (Flaw::SwitchesOverAnything, "switches_that_moved_are_not_written"),
+            (Flaw::SwitchesEveryPool, "switches_of_pools_are_separate"),
+            (Flaw::ReadsEither, "members_and_switches_do_not_meet"),
+            (Flaw::SwitchesLate, "one_of_many_writes_the_switches"),
+            (Flaw::WaitsAnew, "a_delivery_that_was_not_due_waits"),
+            (Flaw::WaitsOn, "a_delivery_that_was_not_due_waits"),
+            (Flaw::WaitsOn, "what_waits_may_wait_again"),
         ] {
             let text = complaint(flaw, clause);
             assert!(

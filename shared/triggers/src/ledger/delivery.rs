@@ -147,14 +147,17 @@ pub enum Condition {
         /// The time.
         since: Timestamp,
     },
-    /// The user exists, is not disabled and wants the mails of this list.
+    /// The user exists, is not disabled, has the address the mail is for and has proven to own it (`email_verified`), and wants
+    /// the mails of this list.
     Subscribed {
         /// The user's name in the pool.
         user_name: String,
         /// The list.
         list: String,
     },
-    /// The same, and the user has not signed in for so long. After a sign-in it is not due before the time has passed anew.
+    /// The same, and the user has not signed in for so long. After a sign-in it is not due before the time has passed anew. The
+    /// mail is filled with `last`, the time of the last sign-in, or of the staging where there was none, and with `days`, the
+    /// whole days since.
     Absent {
         /// The user's name in the pool.
         user_name: String,
@@ -166,7 +169,7 @@ pub enum Condition {
         seconds: i64,
     },
     /// The warning of the password's age that counts is that of this time, see [`PasswordAge`](super::PasswordAge), and the
-    /// user is not disabled.
+    /// user is not disabled, has the address the mail is for and has proven to own it.
     WarningStands {
         /// The user's name in the pool.
         user_name: String,

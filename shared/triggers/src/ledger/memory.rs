@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::{
     Backlog, Change, Committed, Delivery, DeliveryId, Fate, Holding, Invitation, InvitationChange, InvitationKey,
-    Lease, LeaseId, Ledger, LedgerAdmin, Member, MemberPage, Moved, NameEffect, NameKey, Outbox, Reading, Switches, Wants,
+    Lease, LeaseId, Ledger, LedgerAdmin, Member, MemberPage, Moved, NameEffect, NameKey, Outbox, Reading, Switches,
+    Wants,
 };
 use crate::Fault;
 
@@ -179,7 +180,8 @@ impl LedgerAdmin for MemoryLedger {
 
     async fn members(&self, pool: &str, page: Option<String>) -> Result<MemberPage, Fault> {
         let state = self.state();
-        let of_pool = state.members.iter().filter(|((of, sub), _)| of == pool && page.as_ref().is_none_or(|at| sub > at));
+        let of_pool =
+            state.members.iter().filter(|((of, sub), _)| of == pool && page.as_ref().is_none_or(|at| sub > at));
         let members: Vec<_> = of_pool.take(PAGE).map(|((_, sub), member)| (sub.clone(), member.clone())).collect();
         let next = members.last().filter(|_| members.len() == PAGE).map(|(sub, _)| sub.clone());
         Ok(MemberPage { members, next })

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::Fault;
 
+mod amendment;
 mod change;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -18,6 +19,7 @@ mod name;
 mod outbox;
 mod session;
 
+pub use amendment::*;
 pub use change::*;
 pub use delivery::*;
 pub use invitation::*;
@@ -91,60 +93,6 @@ pub struct MemberPage {
     pub members: Vec<(String, Member)>,
     /// What to ask with for the next page; `None` after the last. A page may be empty and not the last.
     pub next: Option<String>,
-}
-
-/// Changes one member outside of a visit: reads it, asks what is to become of it, and writes that, again if it has moved
-/// meanwhile. `None` leaves it as it is. Answers what was asked last, and whether it was written.
-///
-/// # Errors
-///
-/// If the ledger cannot be reached, or the member moves without end.
-pub async fn amend(
-    ledger: &dyn Ledger,
-    pool: &str,
-    sub: &str,
-    now: Timestamp,
-    ask: impl Fn(&Reading) -> Option<Amendment>,
-) -> Result<bool, Fault> {
-    let wants = Wants { pool: pool.to_owned(), sub: Some(sub.to_owned()), ..Wants::default() };
-    for _ in 0..AMENDMENTS {
-        let reading = ledger.read(&wants).await?;
-        let Some(Amendment { member, names, deliveries }) = ask(&reading) else { return Ok(false) };
-        let expected = reading.member.as_ref().map_or(0, |member| member.version);
-        let id = CommitId::random()?;
-        let member = member.map(|member| member.sealed(expected, id.clone(), now));
-        let deliver = |(key, task, due)| {
-            let id = DeliveryId { pool: pool.to_owned(), sub: sub.to_owned(), key };
-            Delivery { due, ..Delivery::new(id, task, now) }
-        };
-        let change = Change {
-            id,
-            now,
-            pool: pool.to_owned(),
-            member: Some(MemberChange { sub: sub.to_owned(), expected, member }),
-            names,
-            invitations: BTreeMap::new(),
-            deliveries: deliveries.into_iter().map(deliver).collect(),
-        };
-        if ledger.commit(&change).await? == Committed::Done {
-            return Ok(true);
-        }
-    }
-    Err(Fault::of(crate::FaultKind::Contention, "the member moved again and again while it was to be changed"))
-}
-
-/// How often a member that moves is asked for again.
-const AMENDMENTS: usize = 20;
-
-/// What is to become of a member, and what goes with it.
-#[derive(Clone, Debug, Default)]
-pub struct Amendment {
-    /// The member; `None`: it is to be forgotten.
-    pub member: Option<Member>,
-    /// Names given back.
-    pub names: BTreeMap<NameKey, NameChange>,
-    /// What is to be done outside: key, task, and when it is due.
-    pub deliveries: Vec<(String, Task, Timestamp)>,
 }
 
 /// What one read is to bring.

@@ -4,17 +4,18 @@
 //! it PreTokenGeneration, once there will be tokens; a call may be repeated, its answer may be lost, and two sign-ins of one
 //! user at one app client look alike. So a sign-in **reserves** a place that is counted at once and lapses within minutes, and
 //! token generation **keeps** one of the client's reserved places, whichever: they stand for each other. A place that is
-//! reserved or kept is counted until it lapses, is kept no more, or is given back.
+//! reserved or kept is counted until it lapses or is given back.
 //!
-//! A sign-in may also **end the others**: they are marked with its id and counted on, because signing them out may fail. Only
-//! when the sign-in is kept, which proves that it did not, they are gone. What was reserved and is ended by another stays
-//! behind as a trace, so that its token generation finds that it came too late.
+//! A place is given back too early if tokens are made for it afterwards. Signing a user out everywhere ends the tokens there
+//! are, not those Cognito is just about to make for a place kept a moment ago. So a sign-in that signed the user out gives back
+//! what is **settled**: places kept long enough ago that their tokens were there to be ended. `docs/adr/0012-sessions.md` says
+//! why nothing less will do.
 
-use jiff::Timestamp;
+use data_encoding::BASE32_NOPAD;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Fault, random};
-use data_encoding::BASE32_NOPAD;
 
 /// Names one session: 128 random bits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl std::fmt::Display for SessionId {
 }
 
 /// One place that is taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Session {
     /// Its name.
@@ -64,44 +65,37 @@ pub struct Session {
     pub begun: Timestamp,
     /// When it lapses.
     pub until: Timestamp,
-    /// The sign-in that ends it once it is through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_by: Option<SessionId>,
 }
 
 /// Where a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionState {
     /// Everything was proven; tokens may follow.
     Reserved,
-    /// Tokens were made.
+    /// Tokens were made, or are just being made.
     Kept,
-    /// Ended by another sign-in before there were tokens. Not counted: a trace for the token generation that may come yet.
-    Ended,
 }
 
 impl Session {
-    fn is_live(&self, now: Timestamp) -> bool {
-        self.until > now && self.state != SessionState::Ended
+    /// Whether it may be one of this app client: it is, or the client of either is not known.
+    #[must_use]
+    pub fn may_be_of(&self, client: &str) -> bool {
+        self.client == client || self.client.is_empty() || client.is_empty()
+    }
+
+    /// Whether its tokens were there by now for sure, if any were made: it was kept, and longer ago than this. Clocks may
+    /// differ by as much.
+    #[must_use]
+    pub fn is_settled(&self, now: Timestamp, after: SignedDuration) -> bool {
+        self.state == SessionState::Kept && now.duration_since(self.begun).abs() >= after
     }
 }
 
 /// The sessions of one user, the oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sessions(Vec<Session>);
-
-/// What token generation comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keeping {
-    /// A reserved place is kept from now on.
-    Kept(SessionId),
-    /// The place that was reserved for it is gone, because another sign-in ended it: no tokens may be made.
-    Ended,
-    /// Nothing was reserved: tokens are refreshed, or made where no limit holds.
-    NothingReserved,
-}
 
 impl Sessions {
     /// Whether there is nothing to remember.
@@ -110,9 +104,9 @@ impl Sessions {
         self.0.is_empty()
     }
 
-    /// Those that count at this time, at one client or at all.
+    /// Those that count at this time, at one client or at all. What may be of that client counts there.
     pub fn live(&self, now: Timestamp, client: Option<&str>) -> impl Iterator<Item = &Session> {
-        self.0.iter().filter(move |it| it.is_live(now) && client.is_none_or(|client| it.client == client))
+        self.0.iter().filter(move |it| it.until > now && client.is_none_or(|client| it.may_be_of(client)))
     }
 
     /// Takes a place until it lapses, counted from now on.
@@ -121,7 +115,7 @@ impl Sessions {
     ///
     /// If the system has no randomness to give.
     pub fn reserve(&mut self, client: &str, now: Timestamp, until: Timestamp) -> Result<SessionId, Fault> {
-        self.take(SessionState::Reserved, client, now, until)
+        self.take(SessionId::random()?, SessionState::Reserved, client, now, until)
     }
 
     /// Takes a place that needs no tokens to be kept.
@@ -130,73 +124,182 @@ impl Sessions {
     ///
     /// If the system has no randomness to give.
     pub fn begin(&mut self, client: &str, now: Timestamp, until: Timestamp) -> Result<SessionId, Fault> {
-        self.take(SessionState::Kept, client, now, until)
+        self.take(SessionId::random()?, SessionState::Kept, client, now, until)
     }
 
-    fn take(
+    /// Takes a place under this name.
+    ///
+    /// # Errors
+    ///
+    /// If there is one of this name already.
+    pub fn take(
         &mut self,
+        id: SessionId,
         state: SessionState,
         client: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<SessionId, Fault> {
         self.forget_lapsed(now);
-        let id = SessionId::random()?;
-        let client = client.to_owned();
-        self.0.push(Session { id: id.clone(), client, state, begun: now, until, ended_by: None });
+        if self.0.iter().any(|session| session.id == id) {
+            return Err(Fault::new("two sessions were given one name"));
+        }
+        self.0.push(Session { id: id.clone(), client: client.to_owned(), state, begun: now, until });
         Ok(id)
     }
 
-    /// Marks all others as ended once this one is kept. They count until then.
-    pub fn end_others(&mut self, by: &SessionId) {
-        for session in self.0.iter_mut().filter(|session| session.id != *by) {
-            session.ended_by = Some(by.clone());
-        }
-    }
-
-    /// Keeps the oldest place this client reserved until `until`, and ends the others it was to end.
-    pub fn keep(&mut self, client: &str, now: Timestamp, until: Timestamp) -> Keeping {
-        // Whose mark counts: a sign-in that came to nothing ends nobody.
-        let pending: Vec<SessionId> = self.live(now, None).map(|session| session.id.clone()).collect();
-        let is_ended =
-            |session: &Session| session.ended_by.as_ref().is_some_and(|by| pending.contains(by) && *by != session.id);
-        let of_client = |session: &Session| session.client == client && session.until > now;
-        let free = |session: &&mut Session| {
-            of_client(session) && session.state == SessionState::Reserved && !is_ended(session)
-        };
-        let Some(kept) = self.0.iter_mut().find(free) else {
-            let came_too_late = |session: &Session| of_client(session) && session.state != SessionState::Kept;
-            return if self.0.iter().any(came_too_late) { Keeping::Ended } else { Keeping::NothingReserved };
-        };
+    /// Keeps the oldest place this client reserved until `until`. `None` if it reserved none: tokens are refreshed, or made where
+    /// no limit holds.
+    pub fn keep(&mut self, client: &str, now: Timestamp, until: Timestamp) -> Option<SessionId> {
+        let waits = |session: &Session| session.state == SessionState::Reserved && session.until > now;
+        let of_client = self.0.iter().position(|session| waits(session) && session.client == client);
+        let found = of_client.or_else(|| self.0.iter().position(|it| waits(it) && it.may_be_of(client)))?;
+        let kept = self.0.get_mut(found)?;
         kept.state = SessionState::Kept;
         kept.begun = now;
         kept.until = until;
-        kept.ended_by = None;
         let id = kept.id.clone();
-        self.0.retain(|session| session.ended_by.as_ref() != Some(&id) || session.state != SessionState::Kept);
-        for session in self.0.iter_mut().filter(|session| session.ended_by.as_ref() == Some(&id)) {
-            session.state = SessionState::Ended;
-        }
         self.forget_lapsed(now);
-        Keeping::Kept(id)
+        Some(id)
+    }
+
+    /// Gives back every place that is [settled](Session::is_settled): for whoever has signed the user out everywhere since
+    /// this was read. Answers how many.
+    pub fn end_settled(&mut self, now: Timestamp, after: SignedDuration) -> usize {
+        self.give_back(|session| session.is_settled(now, after))
     }
 
     /// Gives one back. `false` if it is not there.
     pub fn end(&mut self, id: &SessionId) -> bool {
-        let before = self.0.len();
-        self.0.retain(|session| session.id != *id || session.state == SessionState::Ended);
-        self.0.len() != before
+        self.give_back(|session| session.id == *id) > 0
     }
 
     /// Gives back all that were kept before this time. What is only reserved lapses by itself, or gets its tokens after that
     /// time. Answers how many.
+    ///
+    /// A place kept in the very moment before is given back as well, though its tokens may be made after that time: somebody
+    /// who signs in and out again within seconds must get the place back.
     pub fn end_kept_before(&mut self, time: Timestamp) -> usize {
+        self.give_back(|session| session.state == SessionState::Kept && session.begun < time)
+    }
+
+    fn give_back(&mut self, is_over: impl Fn(&Session) -> bool) -> usize {
         let before = self.0.len();
-        self.0.retain(|session| session.state != SessionState::Kept || session.begun >= time);
+        self.0.retain(|session| !is_over(session));
         before - self.0.len()
     }
 
     fn forget_lapsed(&mut self, now: Timestamp) {
-        self.0.retain(|session| session.until > now);
+        self.give_back(|session| session.until <= now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_767_268_800, 0);
+    const HALF_A_MINUTE: SignedDuration = SignedDuration::from_secs(30);
+
+    fn at(seconds: i64) -> Timestamp {
+        NOW + SignedDuration::from_secs(seconds)
+    }
+
+    fn live(sessions: &Sessions, now: Timestamp) -> Vec<(&str, SessionState)> {
+        sessions.live(now, None).map(|session| (session.client.as_str(), session.state)).collect()
+    }
+
+    #[test]
+    fn a_place_counts_from_its_reservation_until_it_lapses_and_is_kept_once() {
+        let mut sessions = Sessions::default();
+        let reserved = sessions.reserve("app", NOW, at(300)).unwrap();
+        assert_eq!(live(&sessions, at(299)), [("app", SessionState::Reserved)]);
+        assert_eq!(live(&sessions, at(300)), []);
+        assert_eq!(sessions.keep("app", at(10), at(9_000)), Some(reserved));
+        assert_eq!(sessions.keep("app", at(10), at(9_000)), None, "kept twice");
+        assert_eq!(live(&sessions, at(8_999)), [("app", SessionState::Kept)]);
+        assert_eq!(live(&sessions, at(9_000)), []);
+    }
+
+    #[test]
+    fn a_reservation_that_lapsed_is_not_kept() {
+        let mut sessions = Sessions::default();
+        sessions.reserve("app", NOW, at(300)).unwrap();
+        assert_eq!(sessions.keep("app", at(300), at(9_000)), None);
+    }
+
+    #[test]
+    fn the_oldest_place_of_the_client_is_kept_before_one_that_may_be_of_it() {
+        let mut sessions = Sessions::default();
+        let nameless = sessions.reserve("", NOW, at(300)).unwrap();
+        let other = sessions.reserve("other", at(1), at(300)).unwrap();
+        let first = sessions.reserve("app", at(2), at(300)).unwrap();
+        let second = sessions.reserve("app", at(3), at(300)).unwrap();
+        let kept: Vec<_> = (0..4).map(|_| sessions.keep("app", at(5), at(9_000))).collect();
+        assert_eq!(kept, [Some(first), Some(second), Some(nameless), None]);
+        assert_eq!(sessions.keep("", at(5), at(9_000)), Some(other), "tokens of nobody's client");
+    }
+
+    #[test]
+    fn at_one_client_counts_what_may_be_of_it() {
+        let mut sessions = Sessions::default();
+        for client in ["app", "other", ""] {
+            sessions.begin(client, NOW, at(300)).unwrap();
+        }
+        let count = |client| sessions.live(NOW, client).count();
+        assert_eq!((count(None), count(Some("app")), count(Some("third")), count(Some(""))), (3, 2, 1, 3));
+    }
+
+    #[test]
+    fn what_is_given_back_is_gone_and_giving_back_again_does_nothing() {
+        let mut sessions = Sessions::default();
+        let id = sessions.begin("app", NOW, at(300)).unwrap();
+        assert!(sessions.end(&id));
+        assert!(!sessions.end(&id));
+        assert!(sessions.is_empty());
+    }
+
+    #[test]
+    fn a_sign_out_everywhere_ends_what_was_kept_before_and_no_reservation() {
+        let mut sessions = Sessions::default();
+        sessions.begin("old", NOW, at(9_000)).unwrap();
+        sessions.reserve("waits", NOW, at(300)).unwrap();
+        sessions.begin("new", at(20), at(9_000)).unwrap();
+        assert_eq!(sessions.end_kept_before(at(20)), 1);
+        assert_eq!(live(&sessions, at(20)), [("waits", SessionState::Reserved), ("new", SessionState::Kept)]);
+        assert_eq!(sessions.end_kept_before(at(20)), 0, "a message that comes twice");
+    }
+
+    #[test]
+    fn only_what_was_kept_a_while_ago_is_settled_by_whichever_clock() {
+        let mut sessions = Sessions::default();
+        sessions.begin("settled", NOW, at(9_000)).unwrap();
+        sessions.reserve("waits", NOW, at(300)).unwrap();
+        sessions.begin("fresh", at(1), at(9_000)).unwrap();
+        sessions.begin("a little ahead", at(59), at(9_000)).unwrap();
+        sessions.begin("far ahead", at(60), at(9_000)).unwrap();
+        assert_eq!(sessions.end_settled(at(30), HALF_A_MINUTE), 2);
+        let left: Vec<_> = live(&sessions, at(30)).into_iter().map(|(client, _)| client).collect();
+        assert_eq!(left, ["waits", "fresh", "a little ahead"]);
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let mut sessions = Sessions::default();
+        let take = |sessions: &mut Sessions, now| {
+            sessions.take(SessionId::stored("one"), SessionState::Reserved, "app", now, at(300))
+        };
+        assert!(take(&mut sessions, NOW).is_ok());
+        assert!(take(&mut sessions, NOW).is_err());
+        assert!(take(&mut sessions, at(300)).is_ok(), "it has lapsed");
+    }
+
+    #[test]
+    fn sessions_read_back() {
+        let mut sessions = Sessions::default();
+        sessions.begin("app", NOW, at(300)).unwrap();
+        sessions.reserve("", NOW, at(300)).unwrap();
+        let text = serde_json::to_string(&sessions).unwrap();
+        assert_eq!(serde_json::from_str::<Sessions>(&text).unwrap(), sessions);
     }
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    Bucket, Directory, Mailer, Message, NewPassword, Object, Placed, Publisher, Sender, TemplateUse, Templates, User, UserPage,
+    Bucket, Directory, Mailer, Message, NewPassword, Object, Placed, Publisher, Sender, TemplateUse, Templates, User,
+    UserPage,
 };
 use crate::config::ConfigError;
 use crate::ledger::{Change, Committed, DeliveryId, Ledger, Mail, Reading, UserEvent, Wants};

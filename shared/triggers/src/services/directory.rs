@@ -46,12 +46,12 @@ pub trait Directory: Send + Sync + 'static {
     async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault>;
 
     /// Makes the old password useless, so that a new one has to be chosen, with a code the pool sends. Where one has to be chosen
-    /// already nothing more is done: no second code is sent.
+    /// already nothing more is done: no second code is sent, as far as one call can see what another does.
     ///
     /// # Errors
     ///
-    /// If there is no such user, the user has no verified address or number to send a code to, or the service cannot be
-    /// reached.
+    /// If there is no such user, the user is disabled or has no verified address or number to send a code to, or the service
+    /// cannot be reached.
     async fn require_new_password(&self, pool: &str, user_name: &str) -> Result<NewPassword, Fault>;
 
     /// One page of the pool's users, in no particular order.
@@ -67,7 +67,8 @@ pub trait Directory: Send + Sync + 'static {
 pub enum NewPassword {
     /// The user has to choose one at the next sign-in.
     Required,
-    /// The user has none in this pool: somebody not confirmed yet, or who signs in at another provider only.
+    /// The user has none that counts in this pool: somebody not confirmed yet, or who signs in at another provider only. Nothing
+    /// was done.
     None,
 }
 
@@ -87,7 +88,7 @@ pub struct User {
     pub user_name: String,
     /// The attributes, `sub` among them.
     pub attributes: crate::Attributes,
-    /// Whether the user is confirmed, or signs in at another provider.
+    /// Whether the user is confirmed, or signs in at another provider. Whoever has to choose a new password stays confirmed.
     pub confirmed: bool,
     /// Whether the user may sign in: an administrator can disable a user.
     pub enabled: bool,

@@ -19,9 +19,9 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::Keys;
-use crate::links::Links;
 use crate::config::ConfigError;
 use crate::ledger::{Ledger, MemoryLedger, Outbox};
+use crate::links::Links;
 
 pub(crate) use absent::Absent;
 pub use bucket::*;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Gate, Trigger};
-use crate::attributes::{Attributes, Metadata};
-use crate::lenient;
+use crate::attributes::{Attributes, Metadata, UserStatus};
+use crate::{Event, TriggerSource, lenient};
 
 /// Before a user is created: by signing up, by an administrator, or by a first federated sign-in.
 ///
@@ -82,6 +82,17 @@ pub struct PostConfirmationRequest {
 }
 
 request!(PostConfirmationRequest: user_attributes, client_metadata);
+
+impl Event<PostConfirmation> {
+    /// Whether this is a sign-in as well: the first of somebody through another provider, for which PostAuthentication is
+    /// "not fired" ("First sign-in: InboundFederation -> PreSignUp_ExternalProvider -> PostConfirmation_ConfirmSignUp ->
+    /// TokenGeneration_HostedAuth").
+    #[must_use]
+    pub fn is_federated_sign_in(&self) -> bool {
+        self.source == TriggerSource::PostConfirmationConfirmSignUp
+            && self.attributes().user_status() == Some(UserStatus::ExternalProvider)
+    }
+}
 
 /// Cognito reads nothing from the answer.
 #[derive(Clone, Debug, Default, Serialize)]

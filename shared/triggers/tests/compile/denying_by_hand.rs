@@ -3,5 +3,6 @@ use cognito_triggers::Denial;
 use cognito_triggers::prelude::*;
 
 fn main() {
-    let _: Verdict<CustomMessage> = Verdict::Deny(Denial { message: "No".into(), trigger: Default::default() });
+    let denial = Denial { message: "No".into(), acts: Vec::new(), trigger: Default::default() };
+    let _: Verdict<CustomMessage> = Verdict::Deny(denial);
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::{Case, Clause, clauses, counting};
 use crate::Mailbox;
-use crate::links::{LinkPurpose, LinkWish};
 use crate::ledger::{
     Backlog, Condition, Delivery, DeliveryId, Fate, FileSource, Files, Lease, LeaseId, Mail, Task, UserEvent,
 };
+use crate::links::{LinkPurpose, LinkWish};
 
 clauses! {
     once:
@@ -22,6 +22,8 @@ clauses! {
         a_lease_that_ended_is_free_again
         an_old_lease_settles_nothing
         a_delivery_is_put_off
+        a_delivery_that_was_not_due_waits
+        what_waits_may_wait_again
         every_settlement_replaces_the_one_before
         a_parked_delivery_is_never_leased
         a_parked_delivery_is_redriven
@@ -243,6 +245,52 @@ async fn a_delivery_is_put_off(case: Case) {
     assert_eq!(case.lease_due(&second, 10).await, [leased(&expected, &second)]);
 }
 
+/// It was asked whether it is wanted, and it is not yet: nothing was tried, so nothing failed.
+async fn a_delivery_that_was_not_due_waits(case: Case) {
+    let first = lease(0);
+    let delivery = case.stage_leased("k", &first).await;
+    // It has failed before.
+    assert!(case.settle(&delivery, &first, &later(30, 4, Some(2))).await);
+    let failed = later(30, 4, Some(2)).of(delivery);
+    let (second, stranger) = (lease(30), lease(30));
+    assert_eq!(case.lease(&[&failed], &second).await.len(), 1);
+    let waiting = Fate::Waiting { due: at(5_000) };
+    assert!(!case.settle(&failed, &stranger, &waiting).await, "somebody else works on it");
+    assert!(case.settle(&failed, &second, &waiting).await);
+    let expected = Delivery { due: at(5_000), lease: None, ..failed.clone() };
+    assert_eq!((expected.attempts, expected.failing_since), (4, Some(at(2))));
+    assert_eq!(case.deliveries().await, std::slice::from_ref(&expected));
+    for seconds in [31, 4_999] {
+        assert_eq!(case.lease_due(&lease(seconds), 10).await, [], "it is due at {seconds}");
+        assert_eq!(case.lease(&[&expected], &lease(seconds)).await, []);
+    }
+    assert!(!case.settle(&expected, &second, &parked(32)).await, "its lease is free");
+    let third = lease(5_000);
+    assert_eq!(case.lease_due(&third, 10).await, [leased(&expected, &third)]);
+    case.ledger().acknowledge(std::slice::from_ref(&expected.id)).await.unwrap();
+    assert!(!case.settle(&expected, &third, &waiting).await);
+    assert_eq!(case.deliveries().await, [], "what was carried out came back");
+}
+
+/// Earlier or later, and an operator need not wait for it.
+async fn what_waits_may_wait_again(case: Case) {
+    let before = case.backlog(300).await;
+    let mut delivery = case.due("k", 0);
+    case.stage(std::slice::from_ref(&delivery)).await;
+    for (seconds, due) in [(0, 100), (100, 9_000)] {
+        let lease = lease(seconds);
+        assert_eq!(case.lease_due(&lease, 10).await, [leased(&delivery, &lease)]);
+        let waiting = Fate::Waiting { due: at(due) };
+        assert!(case.settle(&delivery, &lease, &waiting).await);
+        delivery = waiting.of(delivery);
+        assert_eq!(case.deliveries().await, std::slice::from_ref(&delivery));
+    }
+    assert_eq!(case.backlog(300).await, before, "what waits is not due");
+    assert!(case.redrive(&delivery, 200).await, "nobody works on it");
+    let lease = lease(300);
+    assert_eq!(case.lease_due(&lease, 10).await, [leased(&delivery.redriven(at(200)), &lease)]);
+}
+
 async fn every_settlement_replaces_the_one_before(case: Case) {
     let mut delivery = case.due("k", 0);
     case.stage(std::slice::from_ref(&delivery)).await;
@@ -446,7 +494,8 @@ fn everything(case: &Case) -> Vec<Delivery> {
         locales: vec!["de-AT".into(), "en".into()],
         context: context.clone(),
         digest: Some("2100-01-01T00".into()),
-        links: [("stop".to_owned(), LinkWish { purpose: LinkPurpose::Unsubscribe, about: "news".into(), days: 7 })].into(),
+        links: [("stop".to_owned(), LinkWish { purpose: LinkPurpose::Unsubscribe, about: "news".into(), days: 7 })]
+            .into(),
         unsubscribe: Some("stop".into()),
     };
     let plain = Mail {
@@ -473,11 +522,23 @@ fn everything(case: &Case) -> Vec<Delivery> {
         files(FileSource::Prefix("template/".into())),
         Task::Publish(event),
     ];
-    let condition = |number| Condition::CreatedSince { user_name: format!("anna-{number}"), since: time };
+    let condition = |number| {
+        let (user_name, list) = (format!("änna-{number}"), "win-back".to_owned());
+        match number % 5 {
+            0 => None,
+            1 => Some(Condition::CreatedSince { user_name, since: time }),
+            2 => Some(Condition::Subscribed { user_name, list }),
+            3 => Some(Condition::Absent { user_name, list, mark: "win-back/absent".into(), seconds: i64::MAX }),
+            _ => Some(Condition::WarningStands { user_name, warning: time }),
+        }
+    };
     let delivery = |(number, task)| {
         let id = DeliveryId { pool: case.pool.clone(), sub: "sub".into(), key: format!("rule/{number}/Änne #%") };
-        let only_if = (number % 2 == 0).then(|| condition(number));
-        Delivery { only_if, due: at(10) + SignedDuration::from_millis(number), ..Delivery::new(id, task, time) }
+        Delivery {
+            only_if: condition(number),
+            due: at(10) + SignedDuration::from_millis(number),
+            ..Delivery::new(id, task, time)
+        }
     };
     (0..).zip(tasks).map(delivery).collect()
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{clauses, refused_for_good};
-use crate::Directory;
-use crate::services::User;
+use crate::services::{NewPassword, User};
+use crate::{Directory, Fault};
 
 type Case = super::Case<dyn Directory, dyn Registry>;
 
@@ -24,6 +24,24 @@ pub trait Registry: Send + Sync + 'static {
         attributes: &BTreeMap<String, String>,
         confirmed: bool,
     ) -> String;
+
+    /// Has an administrator make a user, who has to choose a password at the first sign-in. Answers the `sub`.
+    async fn invite(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>) -> String;
+
+    /// Makes a user who signs in at another provider. Answers the `sub`.
+    async fn federate(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>) -> String;
+
+    /// Disables a user.
+    async fn disable(&self, pool: &str, user_name: &str);
+
+    /// Signs a confirmed user in, and answers what the session is known by.
+    async fn sign_in(&self, pool: &str, user_name: &str) -> String;
+
+    /// Whether a session goes on: whether there would be new tokens for it.
+    async fn goes_on(&self, pool: &str, user_name: &str, session: &str) -> bool;
+
+    /// Whether the user has to choose a new password before anything else.
+    async fn must_choose(&self, pool: &str, user_name: &str) -> bool;
 }
 
 clauses! {
@@ -40,9 +58,23 @@ clauses! {
         users_of_pools_are_told_apart
         pages_bring_every_user_once
         a_pool_without_users_has_one_page
+        a_user_is_found_by_sub
+        a_sub_of_nobody_finds_nobody
+        who_is_disabled_is_known
+        signing_out_ends_every_session
+        nobody_cannot_be_signed_out
+        whoever_is_confirmed_can_be_made_to_choose_anew
+        requiring_it_again_is_no_news
+        who_has_to_choose_one_anyway_is_left_alone
+        who_was_never_confirmed_has_none_to_lose
+        who_signs_in_elsewhere_has_none_to_lose
+        who_cannot_be_sent_a_code_keeps_the_old_one
+        who_is_disabled_keeps_the_old_one
+        of_nobody_no_new_password_is_required
     ;
     rounds:
         attributes_updated_at_once_are_all_set
+        many_require_one_new_password
     ;
 }
 
@@ -69,6 +101,31 @@ impl Case {
         updated.expect("attributes were not updated");
     }
 }
+
+impl Case {
+    async fn find_sub(&self, pool: &str, sub: &str) -> Option<User> {
+        self.service().find_sub(pool, sub).await.expect("a user could not be looked up by the `sub`")
+    }
+
+    async fn sign_in(&self, pool: &str, name: &str) -> String {
+        self.witness.sign_in(pool, &self.name(name)).await
+    }
+
+    async fn goes_on(&self, pool: &str, name: &str, session: &str) -> bool {
+        self.witness.goes_on(pool, &self.name(name), session).await
+    }
+
+    async fn require(&self, pool: &str, name: &str) -> Result<NewPassword, Fault> {
+        self.service().require_new_password(pool, &self.name(name)).await
+    }
+
+    async fn must_choose(&self, pool: &str, name: &str) -> bool {
+        self.witness.must_choose(pool, &self.name(name)).await
+    }
+}
+
+/// Somebody who can be sent a code.
+const REACHED: [(&str, &str); 2] = [("email", "anna@example.com"), ("email_verified", "true")];
 
 fn pairs(attributes: &[(&str, &str)]) -> BTreeMap<String, String> {
     attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -220,6 +277,173 @@ async fn attributes_updated_at_once_are_all_set(case: Case) {
     }
 }
 
+async fn a_user_is_found_by_sub(case: Case) {
+    let (pool, other) = (case.witness.pool().await, case.witness.pool().await);
+    let berta = case.create(&pool, "berta", &[("email", "berta@example.com")]).await;
+    let anna = case.create(&pool, "anna", &REACHED).await;
+    for (sub, name) in [(&anna, "anna"), (&berta, "berta")] {
+        let user = case.find_sub(&pool, sub).await.expect("the user is not found");
+        assert_eq!(user.user_name, case.name(name));
+        assert_eq!(user.attributes.find("sub"), Some(sub.as_str()));
+        assert!(user.confirmed && user.enabled && user.created.as_second() > 0, "{user:?}");
+        assert!(case.find_sub(&other, sub).await.is_none(), "found in another pool");
+    }
+    let email = case.find_sub(&pool, &anna).await.and_then(|user| user.attributes.find("email").map(str::to_owned));
+    assert_eq!(email.as_deref(), Some("anna@example.com"));
+}
+
+/// A `sub` may come from outside, and whoever is found is acted upon.
+async fn a_sub_of_nobody_finds_nobody(case: Case) {
+    let pool = case.witness.pool().await;
+    let sub = case.create(&pool, "anna", &[("nickname", "ann")]).await;
+    let (begin, name) = (sub.split_at(sub.len() - 1).0, case.name("anna"));
+    for wrong in ["", "*", "%", "\"", "\\", "x\" or sub ^= \"", begin, &format!("{sub}x"), &name, "\" = \"\n"] {
+        assert!(case.find_sub(&pool, wrong).await.is_none(), "{wrong:?} is found");
+    }
+}
+
+async fn who_is_disabled_is_known(case: Case) {
+    let pool = case.witness.pool().await;
+    let subs = [case.create(&pool, "anna", &REACHED).await, case.create(&pool, "berta", &REACHED).await];
+    case.witness.disable(&pool, &case.name("berta")).await;
+    for (name, sub, enabled) in [("anna", &subs[0], true), ("berta", &subs[1], false)] {
+        assert_eq!(case.find(&pool, name).await.map(|user| user.enabled), Some(enabled), "`{name}` by name");
+        assert_eq!(case.find_sub(&pool, sub).await.map(|user| user.enabled), Some(enabled), "`{name}` by `sub`");
+    }
+    let listed = case.service().users(&pool, None).await.expect("the users could not be listed").users;
+    let enabled: BTreeMap<_, _> = listed.into_iter().map(|user| (user.user_name, user.enabled)).collect();
+    assert_eq!(enabled, BTreeMap::from([(case.name("anna"), true), (case.name("berta"), false)]));
+    assert!(case.find(&pool, "berta").await.is_some_and(|user| user.confirmed), "disabled is not unconfirmed");
+}
+
+async fn signing_out_ends_every_session(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    case.create(&pool, "berta", &REACHED).await;
+    let sessions = [case.sign_in(&pool, "anna").await, case.sign_in(&pool, "anna").await];
+    let others = case.sign_in(&pool, "berta").await;
+    for session in &sessions {
+        assert!(case.goes_on(&pool, "anna", session).await, "the witness sees no session");
+    }
+    // Whoever is nowhere signed in by then stays so.
+    for _ in 0..2 {
+        case.service().sign_out(&pool, &case.name("anna")).await.expect("the user was not signed out");
+        for session in &sessions {
+            assert!(!case.goes_on(&pool, "anna", session).await, "a session goes on");
+        }
+    }
+    assert!(case.goes_on(&pool, "berta", &others).await, "somebody else was signed out");
+    assert!(!case.must_choose(&pool, "anna").await, "the password is as it was");
+    let again = case.sign_in(&pool, "anna").await;
+    assert!(case.goes_on(&pool, "anna", &again).await, "the user can sign in no more");
+}
+
+async fn nobody_cannot_be_signed_out(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    let name = case.name("nobody");
+    let fault = case.service().sign_out(&pool, &name).await.expect_err("nobody was signed out");
+    refused_for_good(&fault, "nobody");
+    assert!(!format!("{fault} {fault:?}").contains(&name), "the fault tells about a person: {fault}");
+}
+
+async fn whoever_is_confirmed_can_be_made_to_choose_anew(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    case.create(&pool, "berta", &[("phone_number", "+491701234567"), ("phone_number_verified", "true")]).await;
+    case.create(&pool, "carla", &REACHED).await;
+    for name in ["anna", "berta"] {
+        assert_eq!(case.require(&pool, name).await.expect("it was refused"), NewPassword::Required, "`{name}`");
+        assert!(case.must_choose(&pool, name).await, "`{name}` keeps the old one");
+        let user = case.find(&pool, name).await.expect("the user is gone");
+        assert!(user.confirmed && user.enabled, "`{name}` is still who signed up and was confirmed");
+    }
+    assert!(!case.must_choose(&pool, "carla").await, "nobody asked for that");
+}
+
+async fn requiring_it_again_is_no_news(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    for _ in 0..3 {
+        assert_eq!(case.require(&pool, "anna").await.expect("it was refused"), NewPassword::Required);
+        assert!(case.must_choose(&pool, "anna").await);
+    }
+}
+
+async fn who_has_to_choose_one_anyway_is_left_alone(case: Case) {
+    let pool = case.witness.pool().await;
+    // Nobody has verified an address yet, and none is needed.
+    case.witness.invite(&pool, &case.name("anna"), &pairs(&[("email", "anna@example.com")])).await;
+    assert!(case.must_choose(&pool, "anna").await, "the witness made another user");
+    assert_eq!(case.require(&pool, "anna").await.expect("it was refused"), NewPassword::Required);
+    assert!(case.must_choose(&pool, "anna").await);
+    assert!(!case.find(&pool, "anna").await.expect("the user is gone").confirmed);
+}
+
+async fn who_was_never_confirmed_has_none_to_lose(case: Case) {
+    let pool = case.witness.pool().await;
+    case.witness.create(&pool, &case.name("anna"), &pairs(&[("email", "a@example.com")]), false).await;
+    assert_eq!(case.require(&pool, "anna").await.expect("it was refused"), NewPassword::None);
+    assert!(!case.must_choose(&pool, "anna").await);
+    assert!(!case.find(&pool, "anna").await.expect("the user is gone").confirmed, "that confirms nobody");
+}
+
+async fn who_signs_in_elsewhere_has_none_to_lose(case: Case) {
+    let pool = case.witness.pool().await;
+    case.witness.federate(&pool, &case.name("anna"), &pairs(&REACHED)).await;
+    assert!(case.find(&pool, "anna").await.is_some_and(|user| user.confirmed), "confirmed by the other provider");
+    assert_eq!(case.require(&pool, "anna").await.expect("it was refused"), NewPassword::None);
+    assert!(!case.must_choose(&pool, "anna").await);
+}
+
+/// Otherwise the user is locked out for good.
+async fn who_cannot_be_sent_a_code_keeps_the_old_one(case: Case) {
+    let pool = case.witness.pool().await;
+    let unverified = [("email", "a@example.com"), ("email_verified", "false"), ("phone_number", "+491701234567")];
+    case.create(&pool, "anna", &unverified).await;
+    case.create(&pool, "berta", &[("nickname", "bert")]).await;
+    for name in ["anna", "berta"] {
+        let fault = case.require(&pool, name).await.expect_err("a code was sent nowhere");
+        refused_for_good(&fault, "nowhere to send a code to");
+        let text = format!("{fault} {fault:?}");
+        assert!(!text.contains(&case.name(name)) && !text.contains("a@example"), "the fault tells of a person: {text}");
+        assert!(!case.must_choose(&pool, name).await, "`{name}` is locked out");
+    }
+}
+
+async fn who_is_disabled_keeps_the_old_one(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    case.witness.disable(&pool, &case.name("anna")).await;
+    let fault = case.require(&pool, "anna").await.expect_err("a disabled user was asked for a password");
+    refused_for_good(&fault, "disabled");
+    assert!(!case.must_choose(&pool, "anna").await);
+}
+
+async fn of_nobody_no_new_password_is_required(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    let fault = case.require(&pool, "nobody").await.expect_err("nobody has to choose a password");
+    refused_for_good(&fault, "nobody");
+    assert!(!format!("{fault} {fault:?}").contains(&case.name("nobody")), "the fault tells about a person: {fault}");
+    assert!(!case.must_choose(&pool, "anna").await);
+}
+
+/// Two sign-ins at once, and the link of a mail.
+async fn many_require_one_new_password(case: Case) {
+    let pool = case.witness.pool().await;
+    case.create(&pool, "anna", &REACHED).await;
+    let wanted = pool.clone();
+    let ends = case
+        .at_once(super::CROWD, |_, case| {
+            let pool = wanted.clone();
+            async move { case.require(&pool, "anna").await.map_err(|fault| fault.causes()) }
+        })
+        .await;
+    assert!(ends.iter().all(|end| *end == Ok(NewPassword::Required)), "{ends:?}");
+    assert!(case.must_choose(&pool, "anna").await);
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -228,10 +452,10 @@ mod tests {
 
     use super::super::tests::{complaint, holds, yield_once};
     use super::*;
-    use crate::services::{NewPassword, UserPage, contract};
-    use crate::{Attributes, Fault, FaultKind, Outlook};
+    use crate::services::{UserPage, contract};
+    use crate::{Attributes, FaultKind, Outlook};
 
-    #[derive(Clone, Copy, PartialEq)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     enum Flaw {
         None,
         HidesTheSub,
@@ -247,9 +471,39 @@ mod tests {
         OnePage,
         NeverEnds,
         ReadsThenWrites,
+        FindsByBeginning,
+        EverybodyIsEnabled,
+        SignsOutOne,
+        SignsOutEverybody,
+        SignsOutForEver,
+        SignsOutNobody,
+        ForgetsToRequire,
+        UnconfirmsWhoMustChoose,
+        RequiresOnce,
+        RequiresOfEverybody,
+        SendsCodesNowhere,
+        RequiresOfTheDisabled,
+        RequiresInTurn,
     }
 
-    type People = BTreeMap<(String, String), (BTreeMap<String, String>, bool)>;
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Status {
+        SignedUp,
+        Confirmed,
+        Invited,
+        Federated,
+        MustChoose,
+    }
+
+    #[derive(Clone)]
+    struct Person {
+        attributes: BTreeMap<String, String>,
+        status: Status,
+        enabled: bool,
+        sessions: Vec<String>,
+    }
+
+    type People = BTreeMap<(String, String), Person>;
 
     /// A book in memory, kept with more or less care.
     struct Book(Flaw, Mutex<People>);
@@ -259,18 +513,41 @@ mod tests {
             (if self.0 == Flaw::OnePool { "one".into() } else { pool.into() }, name.into())
         }
 
-        fn user(&self, name: &str, (attributes, confirmed): &(BTreeMap<String, String>, bool)) -> User {
-            let mut attributes = attributes.clone();
+        fn user(&self, name: &str, person: &Person) -> User {
+            let mut attributes = person.attributes.clone();
             if self.0 == Flaw::HidesTheSub {
                 attributes.remove("sub");
             }
+            let confirmed = match person.status {
+                Status::MustChoose => self.0 != Flaw::UnconfirmsWhoMustChoose,
+                status => matches!(status, Status::Confirmed | Status::Federated),
+            };
             User {
                 user_name: name.into(),
                 attributes: Attributes::from_iter(attributes),
-                confirmed: *confirmed || self.0 == Flaw::EverybodyIsConfirmed,
-                enabled: true,
+                confirmed: confirmed || self.0 == Flaw::EverybodyIsConfirmed,
+                enabled: person.enabled || self.0 == Flaw::EverybodyIsEnabled,
                 created: Timestamp::constant(1, 0),
             }
+        }
+
+        fn refusal(&self, user_name: &str) -> Fault {
+            let name = if self.0 == Flaw::NamesPeople { user_name } else { "such user" };
+            let fault = Fault::of(FaultKind::Service, format!("there is no {name}"));
+            let outlook = if self.0 == Flaw::TriesAgain { Outlook::Transient } else { Outlook::Permanent };
+            fault.with_outlook(outlook)
+        }
+
+        fn add(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>, status: Status) -> String {
+            let mut attributes = attributes.clone();
+            attributes.insert("sub".into(), format!("sub of {user_name}"));
+            let person = Person { attributes, status, enabled: true, sessions: Vec::new() };
+            self.1.lock().unwrap().insert(self.key(pool, user_name), person);
+            format!("sub of {user_name}")
+        }
+
+        fn change<T>(&self, pool: &str, user_name: &str, change: impl FnOnce(&mut Person) -> T) -> T {
+            change(self.1.lock().unwrap().get_mut(&self.key(pool, user_name)).unwrap())
         }
     }
 
@@ -278,16 +555,58 @@ mod tests {
     impl Directory for Book {
         async fn find_sub(&self, pool: &str, sub: &str) -> Result<Option<User>, Fault> {
             let people = self.1.lock().unwrap();
-            let of_pool = people.iter().filter(|((of, _), _)| self.0 == Flaw::OnePool || of == pool);
-            let found = of_pool.map(|((_, name), person)| self.user(name, person));
-            Ok(found.into_iter().find(|user| user.attributes.find("sub") == Some(sub)))
+            let of_pool = people.iter().filter(|((of, _), _)| *of == self.key(pool, "").0);
+            let is_it = |user: &User| match (self.0, user.attributes.find("sub")) {
+                (Flaw::FindsByBeginning, Some(found)) => found.starts_with(sub),
+                (_, found) => found == Some(sub),
+            };
+            Ok(of_pool.map(|((_, name), person)| self.user(name, person)).find(is_it))
         }
 
-        async fn sign_out(&self, _: &str, _: &str) -> Result<(), Fault> {
+        async fn sign_out(&self, pool: &str, user_name: &str) -> Result<(), Fault> {
+            let mut people = self.1.lock().unwrap();
+            if self.0 == Flaw::SignsOutEverybody {
+                people.values_mut().for_each(|person| person.sessions.clear());
+            }
+            match people.get_mut(&self.key(pool, user_name)) {
+                Some(person) if self.0 == Flaw::SignsOutOne => drop(person.sessions.pop()),
+                Some(person) => {
+                    person.sessions.clear();
+                    person.enabled &= self.0 != Flaw::SignsOutForEver;
+                }
+                None if self.0 == Flaw::SignsOutNobody => {}
+                None => return Err(self.refusal(user_name)),
+            }
             Ok(())
         }
 
-        async fn require_new_password(&self, _: &str, _: &str) -> Result<NewPassword, Fault> {
+        async fn require_new_password(&self, pool: &str, user_name: &str) -> Result<NewPassword, Fault> {
+            let key = self.key(pool, user_name);
+            let found = self.1.lock().unwrap().get(&key).cloned();
+            let Some(Person { attributes, status, enabled, .. }) = found else { return Err(self.refusal(user_name)) };
+            match status {
+                Status::MustChoose if self.0 == Flaw::RequiresOnce => return Ok(NewPassword::None),
+                Status::MustChoose | Status::Invited => return Ok(NewPassword::Required),
+                Status::Confirmed => {}
+                _ if self.0 == Flaw::RequiresOfEverybody => {}
+                _ => return Ok(NewPassword::None),
+            }
+            let is_verified = |name: &str| attributes.get(name).is_some_and(|value| value == "true");
+            let reached = is_verified("email_verified") || is_verified("phone_number_verified");
+            let refused =
+                (!enabled && self.0 != Flaw::RequiresOfTheDisabled) || (!reached && self.0 != Flaw::SendsCodesNowhere);
+            if refused {
+                return Err(Fault::of(FaultKind::Service, "it is refused").with_outlook(Outlook::Permanent));
+            }
+            if self.0 == Flaw::RequiresInTurn {
+                yield_once().await;
+                if self.1.lock().unwrap().get(&key).unwrap().status == Status::MustChoose {
+                    return Err(Fault::of(FaultKind::Service, "somebody was quicker"));
+                }
+            }
+            if self.0 != Flaw::ForgetsToRequire {
+                self.change(pool, user_name, |person| person.status = Status::MustChoose);
+            }
             Ok(NewPassword::Required)
         }
 
@@ -299,17 +618,14 @@ mod tests {
         ) -> Result<(), Fault> {
             let key = self.key(pool, user_name);
             let Some(mut person) = self.1.lock().unwrap().get(&key).cloned() else {
-                let name = if self.0 == Flaw::NamesPeople { user_name } else { "such user" };
-                let fault = Fault::of(FaultKind::Service, format!("there is no {name}"));
-                let outlook = if self.0 == Flaw::TriesAgain { Outlook::Transient } else { Outlook::Permanent };
-                return Err(fault.with_outlook(outlook));
+                return Err(self.refusal(user_name));
             };
             match self.0 {
                 Flaw::UpdatesNothing => return Ok(()),
-                Flaw::ForgetsTheRest => person.0.clear(),
+                Flaw::ForgetsTheRest => person.attributes.clear(),
                 Flaw::ReadsThenWrites => yield_once().await,
                 Flaw::RefusesRepetitions
-                    if attributes.iter().all(|(name, value)| person.0.get(name) == Some(value)) =>
+                    if attributes.iter().all(|(name, value)| person.attributes.get(name) == Some(value)) =>
                 {
                     return Err(Fault::new("nothing changed"));
                 }
@@ -318,7 +634,7 @@ mod tests {
             let ascii = |value: &str| value.chars().filter(char::is_ascii).collect::<String>();
             for (name, value) in attributes {
                 let value = if self.0 == Flaw::Ascii { ascii(value) } else { value.clone() };
-                person.0.insert(name.clone(), value);
+                person.attributes.insert(name.clone(), value);
             }
             self.1.lock().unwrap().insert(key, person);
             Ok(())
@@ -361,10 +677,37 @@ mod tests {
             attributes: &BTreeMap<String, String>,
             confirmed: bool,
         ) -> String {
-            let mut attributes = attributes.clone();
-            attributes.insert("sub".into(), format!("sub of {user_name}"));
-            self.1.lock().unwrap().insert(self.key(pool, user_name), (attributes, confirmed));
-            format!("sub of {user_name}")
+            self.add(pool, user_name, attributes, if confirmed { Status::Confirmed } else { Status::SignedUp })
+        }
+
+        async fn invite(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>) -> String {
+            self.add(pool, user_name, attributes, Status::Invited)
+        }
+
+        async fn federate(&self, pool: &str, user_name: &str, attributes: &BTreeMap<String, String>) -> String {
+            self.add(pool, user_name, attributes, Status::Federated)
+        }
+
+        async fn disable(&self, pool: &str, user_name: &str) {
+            self.change(pool, user_name, |person| person.enabled = false);
+        }
+
+        async fn sign_in(&self, pool: &str, user_name: &str) -> String {
+            let session = crate::random::number().unwrap().to_string();
+            self.change(pool, user_name, |person| {
+                if person.enabled {
+                    person.sessions.push(session.clone());
+                }
+            });
+            session
+        }
+
+        async fn goes_on(&self, pool: &str, user_name: &str, session: &str) -> bool {
+            self.change(pool, user_name, |person| person.sessions.iter().any(|it| it == session))
+        }
+
+        async fn must_choose(&self, pool: &str, user_name: &str) -> bool {
+            self.change(pool, user_name, |person| matches!(person.status, Status::MustChoose | Status::Invited))
         }
     }
 
@@ -394,6 +737,24 @@ mod tests {
             (Flaw::OnePage, "pages_bring_every_user_once"),
             (Flaw::NeverEnds, "a_pool_without_users_has_one_page"),
             (Flaw::ReadsThenWrites, "attributes_updated_at_once_are_all_set"),
+            (Flaw::OnePool, "a_user_is_found_by_sub"),
+            (Flaw::FindsByBeginning, "a_sub_of_nobody_finds_nobody"),
+            (Flaw::EverybodyIsEnabled, "who_is_disabled_is_known"),
+            (Flaw::SignsOutOne, "signing_out_ends_every_session"),
+            (Flaw::SignsOutEverybody, "signing_out_ends_every_session"),
+            (Flaw::SignsOutForEver, "signing_out_ends_every_session"),
+            (Flaw::SignsOutNobody, "nobody_cannot_be_signed_out"),
+            (Flaw::TriesAgain, "nobody_cannot_be_signed_out"),
+            (Flaw::ForgetsToRequire, "whoever_is_confirmed_can_be_made_to_choose_anew"),
+            (Flaw::UnconfirmsWhoMustChoose, "whoever_is_confirmed_can_be_made_to_choose_anew"),
+            (Flaw::RequiresOnce, "requiring_it_again_is_no_news"),
+            (Flaw::EverybodyIsConfirmed, "who_has_to_choose_one_anyway_is_left_alone"),
+            (Flaw::RequiresOfEverybody, "who_was_never_confirmed_has_none_to_lose"),
+            (Flaw::RequiresOfEverybody, "who_signs_in_elsewhere_has_none_to_lose"),
+            (Flaw::SendsCodesNowhere, "who_cannot_be_sent_a_code_keeps_the_old_one"),
+            (Flaw::RequiresOfTheDisabled, "who_is_disabled_keeps_the_old_one"),
+            (Flaw::NamesPeople, "of_nobody_no_new_password_is_required"),
+            (Flaw::RequiresInTurn, "many_require_one_new_password"),
         ] {
             let text = complaint(&suite(flaw), clause);
             let expected = format!("the directory breaks 1 of 1 clauses\n\n{clause} (round 1 of ");
