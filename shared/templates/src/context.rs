@@ -19,7 +19,9 @@ const CUSTOM: &str = "custom:";
 /// The longest name a user is called by.
 const LONGEST_NAME: usize = 60;
 /// What is defined beside the user.
-const OTHERS: [&str; 9] = ["client", "count", "dir", "entries", "locale", "name", "pool", "sender", "user"];
+const OTHERS: [&str; 10] = ["client", "count", "dir", "entries", "links", "locale", "name", "pool", "sender", "user"];
+/// The links that are defined in every mail, and empty where it has none.
+const LINKS: [&str; 2] = ["not_me", "unsubscribe"];
 
 /// The values of one context: `user` as an object, what to call the user as `name`, the user's `sub`, and the rule's own.
 pub(crate) fn of(context: &Map<String, Json>) -> BTreeMap<String, Value> {
@@ -39,6 +41,33 @@ pub(crate) fn of(context: &Map<String, Json>) -> BTreeMap<String, Value> {
     values
 }
 
+/// The same for a mail: with its links by name.
+pub(crate) fn of_mail(context: &Map<String, Json>) -> BTreeMap<String, Value> {
+    let mut links: BTreeMap<String, Value> = LINKS.map(|name| (name.to_owned(), Value::from(""))).into();
+    for (name, url) in context.get("links").and_then(Json::as_object).into_iter().flatten() {
+        links.insert(name.clone(), link(url.as_str().unwrap_or_default()));
+    }
+    let mut values = of(context);
+    values.insert("links".to_owned(), Value::from_pairs(links));
+    values
+}
+
+/// A context with every link that is always defined, as it is where there are links.
+pub(crate) fn with_all_links(context: &Map<String, Json>) -> Map<String, Json> {
+    let links: Map<String, Json> =
+        LINKS.iter().map(|name| ((*name).to_owned(), "https://links.acme.example/?t=a-b_c.d".into())).collect();
+    let mut context = context.clone();
+    context.insert("links".to_owned(), links.into());
+    context
+}
+
+/// A URL. Most have nothing that would have to be escaped in HTML, and filters of mail distrust links that are written as
+/// entities where they need not be.
+fn link(url: &str) -> Value {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?=%".contains(&byte);
+    if url.bytes().all(harmless) { Value::from_safe_string(url.to_owned()) } else { Value::from(text::one_line(url)) }
+}
+
 /// What was probably meant by the last name of this expression.
 pub(crate) fn meant(expression: &str) -> Option<String> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
@@ -53,6 +82,7 @@ pub(crate) fn meant(expression: &str) -> Option<String> {
     };
     match before.rsplit('.').next() {
         Some("user") => nearest(&STANDARD_ATTRIBUTES).map(|best| format!("{before}.{best}")),
+        Some("links") => nearest(&LINKS).map(|best| format!("{before}.{best}")),
         // An attribute that was written without its user.
         Some("") if STANDARD_ATTRIBUTES.contains(&name) => Some(format!("user.{name}")),
         Some("") => nearest(&OTHERS).map(str::to_owned),

@@ -10,6 +10,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use crate::context;
+use crate::moments::NotATime;
 
 /// The steps one filling may take: a notice of the largest digest takes some ten thousand.
 const FUEL: u64 = 1_000_000;
@@ -66,6 +67,10 @@ pub(crate) fn wrong(error: &Error, place: impl Fn(&str) -> String) -> ConfigErro
         ErrorKind::OutOfFuel => {
             (format!("filling it takes more than {FUEL} steps"), "look for a loop that does not end soon".to_owned())
         }
+        _ if is_not_a_time(error) => (
+            format!("what `{}` is given is not a time", quote.as_deref().unwrap_or("the filter")),
+            "give it one in RFC 3339, as the rules do: `{{ at|moment(zone) }}`".to_owned(),
+        ),
         kind => {
             let mut problem = quote.as_deref().map_or_else(String::new, |quote| format!("`{quote}`: "));
             let _ = write!(problem, "{kind}");
@@ -146,6 +151,11 @@ pub(crate) fn refused(what: &str, name: &str, errors: &[ConfigError]) -> Fault {
 pub(crate) fn each_once(errors: Vec<ConfigError>) -> Vec<ConfigError> {
     let mut told = BTreeSet::new();
     errors.into_iter().filter(|error| told.insert(error.to_string())).collect()
+}
+
+/// Whether a text was to be worded that is no time.
+fn is_not_a_time(error: &Error) -> bool {
+    error.source().is_some_and(|source| source.is::<NotATime>())
 }
 
 /// Whether the detail of such an error is about the template. That of others may quote a value, and at the first use of a

@@ -36,12 +36,14 @@
 //! # Ok::<(), cognito_triggers::Fault>(())
 //! ```
 
+mod browser;
 mod builtin;
 mod context;
 mod engine;
 mod files;
 mod locale;
 mod mail;
+mod moments;
 mod template;
 mod text;
 
@@ -59,8 +61,8 @@ use serde_json::{Map, Value};
 use crate::files::FileSet;
 use crate::template::Template;
 
-/// Templates in this folder, and folders of files below `base`. Nothing is read yet, and neither need exist: the templates
-/// `welcome-email` and `admin-notice` are built in, and a folder of the same name takes the place of one.
+/// Templates in this folder, and folders of files below `base`. Nothing is read yet, and neither need exist: the templates of
+/// the rules that send mails are built in, and a folder of the same name takes the place of one.
 #[must_use]
 pub fn open(base: &Path, templates: &Path) -> Arc<dyn Templates> {
     Arc::new(Library {
@@ -93,7 +95,8 @@ impl Templates for Library {
         let template = template.map_err(|errors| engine::refused("template", name, &errors))?;
         let from = mail.from.as_ref().unwrap_or(&sender.from);
         let letter = template.fill(&mail.locales, entries, from)?;
-        mail::write(id, mail, &letter, sender, now)
+        let unsubscribe = mail.unsubscribe.as_deref().map(|name| mail::unsubscribe(name, entries)).transpose()?;
+        mail::write(id, mail, &letter, unsubscribe, sender, now)
     }
 
     fn files(&self, folder: &str, context: &Map<String, Value>) -> Result<Vec<(String, Object)>, Fault> {

@@ -31,6 +31,13 @@ impl Locale {
         wanted.into_iter().find_map(|wanted| wanted.nearest(there)).or(there.first())
     }
 
+    /// The same as the reader speaks it: the first that is wanted of this language, with its country. Words of a template are
+    /// those of its file, but a day in January is named otherwise in Austria.
+    pub(crate) fn as_wanted(&self, wanted: &[String]) -> Self {
+        let same = |other: &Self| other.0.first() == self.0.first();
+        wanted.iter().filter_map(|text| Self::parse(text)).find(same).unwrap_or_else(|| self.clone())
+    }
+
     fn nearest<'a>(&self, there: &'a [Self]) -> Option<&'a Self> {
         let shorter = (1..=self.0.len()).rev().filter_map(|length| self.0.get(..length));
         let same = shorter.into_iter().find_map(|parts| there.iter().find(|locale| locale.0 == parts));
@@ -85,6 +92,17 @@ mod tests {
         assert_eq!(chosen(&["it"], &["de", "en", "fr"]), "en");
         assert_eq!(chosen(&["it"], &["de", "en-GB", "fr"]), "en-GB");
         assert_eq!(chosen(&[], &["fr", "de"]), "de", "the first in order");
+    }
+
+    #[test]
+    fn a_language_is_spoken_as_the_reader_does() {
+        let spoken = |wanted: &[&str], chosen: &str| {
+            let wanted: Vec<_> = wanted.iter().map(|&text| text.to_owned()).collect();
+            Locale::parse(chosen).unwrap().as_wanted(&wanted).to_string()
+        };
+        assert_eq!(spoken(&["de-AT", "en"], "de"), "de-AT");
+        assert_eq!(spoken(&["it", "en-US"], "en"), "en-US");
+        assert_eq!(spoken(&["<b>", "it"], "en-GB"), "en-GB");
     }
 
     #[test]

@@ -15,7 +15,9 @@ use mail_builder::headers::address::Address;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::date::Date;
 use mail_builder::headers::raw::Raw;
+use mail_builder::headers::url::URL;
 use mail_builder::mime::{BodyPart, MimePart};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::template::Letter;
@@ -29,6 +31,27 @@ const LARGEST: usize = 10_000_000;
 /// The most characters of the value of a tag (Amazon SES API reference, "MessageTag": "Contain 256 characters or
 /// fewer").
 const LONGEST_TAG: usize = 256;
+/// The longest URL in a header. A line has at most 998 characters (RFC 5322, section 2.1.1), and this one is never folded:
+/// within a URL it cannot be, and before it some mail programs do not look on.
+const LONGEST_URL: usize = 900;
+
+/// The link that unsubscribes, by its name.
+///
+/// # Errors
+///
+/// If the mail has no such link, or one that cannot stand in a header: without it nothing is sent.
+pub(crate) fn unsubscribe<'a>(name: &str, entries: &'a [Map<String, Value>]) -> Result<&'a str, Fault> {
+    let links = entries.first().and_then(|entry| entry.get("links"));
+    let Some(url) = links.and_then(|links| links.get(name)?.as_str()) else {
+        return Err(permanent(format!("the mail has no link `{name}` to unsubscribe with")));
+    };
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
+    if url.is_empty() || url.len() > LONGEST_URL || !url.bytes().all(is_plain) {
+        let remedy = format!("use a plain URL of at most {LONGEST_URL} characters");
+        return Err(permanent(format!("the link `{name}` cannot stand in a header: {remedy}")));
+    }
+    Ok(url)
+}
 
 /// Puts a mail together.
 ///
@@ -40,6 +63,7 @@ pub(crate) fn write(
     id: &DeliveryId,
     mail: &Mail,
     letter: &Letter,
+    unsubscribe: Option<&str>,
     sender: &Sender,
     now: Timestamp,
 ) -> Result<Message, Fault> {
@@ -57,6 +81,12 @@ pub(crate) fn write(
     let mut message = MessageBuilder::new().from(address(from)).to(addresses(&mail.to));
     if !reply_to.is_empty() {
         message = message.reply_to(addresses(reply_to));
+    }
+    if let Some(url) = unsubscribe {
+        // RFC 8058: who mails out lists says where a single POST unsubscribes.
+        message = message
+            .header("List-Unsubscribe", URL::new(url))
+            .header("List-Unsubscribe-Post", Raw::new("List-Unsubscribe=One-Click"));
     }
     let message = message
         .subject(letter.subject.as_str())

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::context::{self, Value};
 use crate::locale::Locale;
-use crate::{builtin, engine, text};
+use crate::{browser, builtin, engine, moments, text};
 
 /// The folder beside the templates with what they have in common.
 const SHARED: &str = "_shared/";
@@ -75,6 +75,8 @@ impl Template {
     fn compile(place: String, templates: &Path, files: Vec<(String, String)>) -> Result<Self, Vec<ConfigError>> {
         let mut engine = engine::engine();
         engine::trim_lines(&mut engine);
+        moments::add_filters(&mut engine);
+        browser::add_filter(&mut engine);
         engine.set_auto_escape_callback(escaping);
         let folder = templates.to_owned();
         engine.set_loader(move |name| shared(&folder, name));
@@ -147,22 +149,25 @@ impl Template {
         errors
     }
 
-    /// Fills every file with every sample, and with all of them at once.
+    /// Fills every file with every sample, with all of them at once, and with every link.
     pub(crate) fn prove(&self, samples: &[Map<String, Json>]) -> Vec<ConfigError> {
         let sender = |name: &str| sender_value(Value::from(name), Value::from("hello@acme.example"));
         let (sender, nameless) = (sender("Acme & Söhne"), sender(""));
-        let mut contexts = Vec::with_capacity(samples.len() + 1);
+        let mut contexts = Vec::with_capacity(samples.len() + 2);
         for sample in samples {
             contexts.push(values(std::slice::from_ref(sample), &nameless));
         }
         if samples.len() > 1 {
             contexts.push(values(samples, &sender));
         }
+        if let Some(sample) = samples.first() {
+            contexts.push(values(&[context::with_all_links(sample)], &nameless));
+        }
         let mut errors = Vec::new();
         for (locale, parts) in &self.parts {
             for file in [&parts.subject, &parts.html, &parts.text].into_iter().flatten() {
                 let is_subject = parts.subject.as_ref() == Some(file);
-                let wrong = contexts.iter().find_map(|context| match self.render(file, locale, context) {
+                let wrong = contexts.iter().find_map(|context| match self.render(file, locale, locale, context) {
                     Err(error) => Some(engine::wrong(&error, |file| self.place(file))),
                     Ok(text) if is_subject && text::one_line(&text).is_empty() => Some(
                         ConfigError::new("the subject is empty for at least one user")
@@ -191,11 +196,12 @@ impl Template {
         let none = || Fault::new("a template without languages was not refused");
         let locale = Locale::choose(wanted, &self.locales).ok_or_else(none)?;
         let parts = self.parts.get(locale).ok_or_else(none)?;
+        let spoken = locale.as_wanted(wanted);
         let name = text::one_line(from.name().unwrap_or_default());
         let context = values(entries, &sender_value(Value::from(name), Value::from(from.address())));
         let filled = |file: &Option<String>| -> Result<Option<String>, Fault> {
             let Some(file) = file else { return Ok(None) };
-            let text = self.render(file, locale, &context);
+            let text = self.render(file, locale, &spoken, &context);
             Ok(Some(text.map_err(|error| engine::failed(&error, |file| self.place(file)))?))
         };
         let subject = filled(&parts.subject)?.unwrap_or_default();
@@ -208,8 +214,16 @@ impl Template {
         Ok(Letter { locale: locale.to_string(), subject, html, text })
     }
 
-    fn render(&self, file: &str, locale: &Locale, context: &BTreeMap<String, Value>) -> Result<String, Error> {
+    /// `spoken` is the language that times are worded in.
+    fn render(
+        &self,
+        file: &str,
+        locale: &Locale,
+        spoken: &Locale,
+        context: &BTreeMap<String, Value>,
+    ) -> Result<String, Error> {
         let mut context = context.clone();
+        context.insert(moments::LANGUAGE.to_owned(), Value::from(spoken.to_string()));
         context.insert("locale".to_owned(), Value::from(locale.to_string()));
         context.insert("dir".to_owned(), Value::from(locale.direction()));
         self.engine.get_template(file)?.render(Value::from_pairs(context))
@@ -227,8 +241,8 @@ impl Template {
 
 /// What a mail is filled with: the first entry's context, and all entries.
 fn values(entries: &[Map<String, Json>], sender: &Value) -> BTreeMap<String, Value> {
-    let contexts: Vec<_> = entries.iter().map(context::of).collect();
-    let mut values = contexts.first().cloned().unwrap_or_else(|| context::of(&Map::new()));
+    let contexts: Vec<_> = entries.iter().map(context::of_mail).collect();
+    let mut values = contexts.first().cloned().unwrap_or_else(|| context::of_mail(&Map::new()));
     values.insert("count".to_owned(), Value::from(contexts.len()));
     values.insert("entries".to_owned(), contexts.into_iter().map(Value::from_pairs).collect());
     values.insert("sender".to_owned(), sender.clone());
@@ -314,7 +328,7 @@ fn is_part(file: &str) -> bool {
 }
 
 fn missing(name: &str, folder: &Path) -> ConfigError {
-    let built_in = builtin::names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    let built_in = builtin::names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     ConfigError::new(format!("there is no template `{name}`"))
         .remedy(format!("put `en.subject` and `en.html` into {}; built in are {built_in}", folder.display()))
 }

@@ -3,8 +3,11 @@
 mod built_in;
 mod hostile;
 mod mails;
+mod moments;
 mod refused;
 mod sets;
+mod sign_ins;
+mod unsubscribe;
 
 use std::fs;
 use std::path::PathBuf;

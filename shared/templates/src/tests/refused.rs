@@ -117,10 +117,8 @@ fn a_template_that_is_not_there_is_told_with_those_that_are() {
     let place = Place::with(&[]);
     assert_eq!(
         place.check("x"),
-        [
-            "there is no template `x`; put `en.subject` and `en.html` into templates/x; built in are `welcome-email` and \
-          `admin-notice`"
-        ]
+        ["there is no template `x`; put `en.subject` and `en.html` into templates/x; built in are `welcome-email`, \
+          `admin-notice`, `sign-in-alert`, `not-me-notice`, `password-warning`, `win-back`, `win-back-absent`"]
     );
     for name in ["", "..", "a/b", "_shared", "a\\b", "a.b"] {
         assert_eq!(
