@@ -1,0 +1,2 @@
+//! The Lambda for the rule `maintenance`.
+cognito_triggers_lambda::function!((maintenance::Maintenance,), ledger: LEDGER);
