@@ -18,7 +18,7 @@
 //! What it does not do: greet again after a change of the address, or ask whether a user wants mail.
 
 use cognito_triggers::ledger::Mail;
-use cognito_triggers::mailing::{Locale, Mailboxes, TemplateName};
+use cognito_triggers::mailing::{self, Locale, Mailboxes, TemplateName};
 use cognito_triggers::onboarding::{self, Newcomer, Onboarding, Onboards, Since};
 use cognito_triggers::prelude::*;
 use cognito_triggers::services::{TemplateUse, sample_contexts};
@@ -90,15 +90,11 @@ impl Onboards for WelcomeEmail {
     fn onboard(&self, newcomer: &Newcomer<'_>) -> Result<Option<Onboarding>, Fault> {
         // No address, or none to be written to: nothing is staged, so that a later sign-in may bring one.
         let Some(address) = self.address(newcomer.attributes) else { return Ok(None) };
-        let mut locales = vec![self.locale.to_string()];
-        if let Some(own) = Locale::of_user(newcomer.attributes).filter(|own| *own != self.locale) {
-            locales.insert(0, own.to_string());
-        }
-        let to = vec![Mailbox::new(&name(newcomer.attributes), &address)];
+        let to = vec![mailing::named_mailbox(newcomer.attributes, &address)];
         let mail = Mail {
             from: self.from.clone(),
             reply_to: self.reply_to.to_vec(),
-            locales,
+            locales: self.locale.after_own(newcomer.attributes),
             context: newcomer.context(),
             ..Mail::new(self.template.to_string(), to)
         };
@@ -127,15 +123,6 @@ impl WelcomeEmail {
             && !identities.is_empty()
             && identities.iter().all(|identity| self.trusted_providers.contains(&identity.provider_name))
     }
-}
-
-/// What the user is called, as far as that is known.
-fn name(attributes: &Attributes) -> String {
-    let find = |name| attributes.find(name).map(str::trim).filter(|name| !name.is_empty());
-    find("name").map_or_else(
-        || ["given_name", "family_name"].into_iter().filter_map(find).collect::<Vec<_>>().join(" "),
-        str::to_owned,
-    )
 }
 
 #[cfg(test)]
