@@ -1,6 +1,6 @@
 //! One call of the Lambda in lines a person can read: for the tour and for `invoke`.
 
-use cognito_triggers::report::{Outcome, Report, StepVerdict};
+use cognito_triggers::report::{Outcome, Report, Step, StepVerdict};
 
 use crate::paint::{Paint, WIDTH, counted, wrap};
 
@@ -16,17 +16,23 @@ pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
         return vec![paint.dim("no rule here: it goes back as it came")];
     }
     let mut lines = Vec::new();
-    for step in &report.steps {
+    for parts in asked(report) {
+        let Some(step) = parts.last() else { continue };
         let mark = match step.verdict {
             StepVerdict::Continue => paint.green("✓"),
             StepVerdict::Deny => paint.red("✗"),
             StepVerdict::Fault(..) => paint.yellow("!"),
         };
-        let time = paint.dim(&format!("{:>7} µs", step.micros));
+        let time = paint.dim(&format!("{:>7} µs", parts.iter().map(|part| part.micros).sum::<u64>()));
         lines.push(format!("{mark} {:NAMES$}{time}", step.rule));
     }
     lines.extend(beside("ledger", &ledger(report), INDENT, str::to_owned).iter().map(|line| paint.dim(line)));
     lines
+}
+
+/// The rules that were asked, each once: what parts of one rule at a trigger have passed is told as one.
+pub(crate) fn asked(report: &Report) -> impl Iterator<Item = &[Step]> {
+    report.steps.chunk_by(|one, next| one.rule == next.rule && one.verdict == StepVerdict::Continue)
 }
 
 /// A name and a text beside it, which may take several lines.

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cognito_triggers::config::{ConfigErrors, Configuration};
+use cognito_triggers::links::Links;
 use cognito_triggers::services::TemplateUse;
 use cognito_triggers::{Chains, ConfigError, Environment, Mailbox, NotAMailbox};
+use links::Settings;
 
 use crate::functions::{Bound, Function};
 use crate::paint::{Paint, WIDTH, wrap};
@@ -53,7 +55,15 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
     let configuration = configuration(arguments.file.as_deref(), world)?;
     let bound = Bound::new(&configuration, Function::Pool);
     // The file alone is judged: what the environment has to add may be set where it runs.
-    let checked = bound.check(None)?;
+    let (checked, tables) = match (bound.check(None), configuration.tables::<Settings>(Settings::SECTION)) {
+        (Ok(checked), Ok(tables)) => (checked, tables),
+        (checked, tables) => {
+            let wrong = [checked.err(), tables.err()].into_iter().flatten().flat_map(|errors| errors.0);
+            let mut wrong: Vec<_> = wrong.collect();
+            wrong.sort_by_key(|error| error.place().map_or(usize::MAX, |(_, line)| line));
+            return Err(ConfigErrors(wrong).into());
+        }
+    };
     let nothing = Environment::default();
     let services = configuration.services(&nothing)?;
     let text = fs::read_to_string(configuration.file()).unwrap_or_default();
@@ -66,6 +76,14 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
     if let Err(error) = sender(services.mailer.as_deref().unwrap_or_default()) {
         errors.push(configuration.service_error("mailer", error, &nothing));
     }
+    if let Some(Err(error)) = services.links.as_deref().map(Links::to) {
+        errors.push(configuration.service_error("links", error.at("links"), &nothing));
+    }
+    let folder = configuration.templates_folder(&variables);
+    let notice = std::iter::once(tables.base()).chain(pools_named(&file).map(|pool| tables.of(pool)));
+    let notice = notice.filter_map(Settings::uses).next();
+    let templates = cognito_triggers_templates::open(configuration.folder(), &folder);
+    errors.extend(notice.iter().flat_map(|notice| templates.check(notice)));
     if !errors.is_empty() {
         return Err(ConfigErrors(errors).into());
     }
@@ -99,6 +117,7 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
         ("mailer", services.mailer),
         ("bucket", services.bucket),
         ("publisher", services.publisher),
+        ("links", services.links),
     ];
     let mut doubts = Vec::new();
     let mut none = true;
@@ -112,9 +131,8 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
     if none {
         writeln!(world.out, "  {}", paint.dim("none"))?;
     }
-    let folder = configuration.templates_folder(&variables);
     let all = std::iter::once(&base).chain(pools.values());
-    let used: Vec<_> = all.flat_map(Chains::templates).map(|(used, _)| used).collect();
+    let used: Vec<_> = all.flat_map(Chains::templates).map(|(used, _)| used).chain(&notice).collect();
     show_used(&used, &folder, configuration.folder(), world)?;
     if !folder.is_dir() && file.get("services").is_some_and(|services| services.get("templates").is_some()) {
         let folder = folder.display();
@@ -231,13 +249,21 @@ fn overview(world: &mut World<'_>, chains: &Chains, paint: Paint) -> Result<(), 
     triggers.sort_by_key(|(trigger, _)| ORDER.iter().position(|name| name == trigger).unwrap_or(ORDER.len()));
     // Token generation is attached once for each version of its events.
     triggers.dedup();
-    for (trigger, rules) in triggers {
+    for (trigger, mut rules) in triggers {
+        // A rule may have several parts at one trigger.
+        rules.dedup();
         for (index, line) in wrap(&rules.join(" → "), WIDTH - 32).into_iter().enumerate() {
             let trigger = if index == 0 { trigger } else { "" };
             writeln!(world.out, "  {trigger:30}{}", line.replace('→', &paint.dim("→")))?;
         }
     }
     Ok(())
+}
+
+/// The pools with settings of their own, whatever rules these are of.
+fn pools_named(file: &toml::Table) -> impl Iterator<Item = &str> {
+    let pools = file.get("pools").and_then(toml::Value::as_table);
+    pools.into_iter().flatten().map(|(name, _)| name.as_str())
 }
 
 fn own_tables<'a>(file: &'a toml::Table, pool: &str) -> impl Iterator<Item = &'a str> {

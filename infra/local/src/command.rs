@@ -9,9 +9,11 @@ use crate::check::CheckArguments;
 use crate::event::EventArguments;
 use crate::home::{DEFAULT_FOLDER, Home};
 use crate::invoke::InvokeArguments;
+use crate::members::MembersArguments;
 use crate::outbox::OutboxArguments;
+use crate::sessions::SessionsArguments;
 use crate::world::{Problem, World};
-use crate::{check, event, invoke, outbox, tour};
+use crate::{check, event, invoke, members, outbox, sessions, tour};
 
 /// A user pool on this machine. Without a command: a guided tour
 #[derive(Parser, Debug)]
@@ -36,6 +38,10 @@ enum Command {
     Invoke(InvokeArguments),
     /// Lists mails, files and events that are not delivered yet, and delivers what is due
     Outbox(OutboxArguments),
+    /// Lists what the ledger remembers of each user
+    Members(MembersArguments),
+    /// Lists where users are signed in
+    Sessions(SessionsArguments),
     /// Checks a configuration and shows what it does
     Check(CheckArguments),
     /// Prints the JSON Schema of triggers.toml, for editors
@@ -74,6 +80,8 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
         Some(Command::Event(arguments)) => event::run(&arguments, world),
         Some(Command::Invoke(arguments)) => invoke::run(&arguments, &home, world).await,
         Some(Command::Outbox(arguments)) => outbox::run(&arguments, &home, world).await,
+        Some(Command::Members(arguments)) => members::run(&arguments, &home, world).await,
+        Some(Command::Sessions(arguments)) => sessions::run(&arguments, &home, world).await,
         Some(Command::Check(arguments)) => check::run(&arguments, world),
         Some(Command::Schema) => {
             let schema = cognito_triggers::config::schema::<pool::Rules>();
@@ -280,6 +288,10 @@ pub(crate) mod tests {
         }
         let (code, _, err) = local(folder.path(), &["invoke", "unique-nicknam", "-"], "{}").await;
         assert!(code == 1 && err.contains("did you mean `unique-nickname`?"), "{err}");
+        for other in ["courier", "links", "session_release"] {
+            let (code, _, err) = local(folder.path(), &["invoke", other, "-"], "{}").await;
+            assert!(code == 1 && err.contains("answers no trigger") && !err.contains("did you mean"), "{err}");
+        }
     }
 
     #[tokio::test]
@@ -342,6 +354,45 @@ pub(crate) mod tests {
         let (code, out, err) = local(folder.path(), &["check", &file], "").await;
         assert_eq!((code, out.as_str()), (1, ""));
         assert!(err.contains("en.html:2") && err.contains("user.given_nmae"), "{err}");
+    }
+
+    #[tokio::test]
+    async fn the_table_of_the_pages_is_checked_too() {
+        let checked = async |links: &str, more: &str| {
+            let (folder, file) = configured(&format!(
+                "[services]\nledger = \"dynamodb:t\"\ndirectory = \"cognito\"\nmailer = \"ses:Acme <hello@acme.example>\"\n\
+                 links = \"{links}\"\n[win-back]\nafter-days = 60\n{more}\n"
+            ));
+            let template = folder.path().join("templates/not-me-notice");
+            std::fs::create_dir_all(&template).unwrap();
+            std::fs::write(template.join("en.subject"), "Look").unwrap();
+            std::fs::write(template.join("en.txt"), "{{ user_nmae }}").unwrap();
+            let (code, out, err) = local(folder.path(), &["check", &file], "").await;
+            (code, out.replace(&file, "triggers.toml"), err.replace(&file, "triggers.toml"))
+        };
+        let (code, out, _) = checked("https://links.acme.example/", "").await;
+        assert!(code == 0 && out.contains(&format!("  {:30}https://links.acme.example/\n", "links")), "{out}");
+        assert!(out.contains("not-me-notice: no rule uses this template"), "nobody is told: {out}");
+
+        let (code, _, err) = checked("http://links.acme.example/", "").await;
+        assert_eq!(code, 1);
+        assert!(err.starts_with("error: triggers.toml:5: services.links: this is not an address"), "{err}");
+
+        for pool in ["links", "pools.\"eu-central-1_Q\".links"] {
+            let more = format!("[{pool}]\nadministrators = \"ops\"\n[win-bakc]");
+            let (code, _, err) = checked("https://links.acme.example/", &more).await;
+            let starts = [format!("9: {pool}.administrators: "), "10: win-bakc: ".to_owned()];
+            assert_eq!((code, err.lines().count()), (1, starts.len()), "{err}");
+            for (line, start) in err.lines().zip(starts) {
+                assert!(line.starts_with(&format!("error: triggers.toml:{start}")), "{err}");
+            }
+        }
+
+        for pool in ["links", "pools.\"eu-central-1_Q\".links"] {
+            let more = format!("[{pool}]\nadministrators = \"ops@acme.example\"");
+            let (code, _, err) = checked("https://links.acme.example/", &more).await;
+            assert!(code == 1 && err.contains("not-me-notice/en.txt:1") && err.contains("user_nmae"), "{err}");
+        }
     }
 
     #[tokio::test]

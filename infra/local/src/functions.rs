@@ -66,10 +66,16 @@ functions! {
     AccessCode = "access-code": (access_code::AccessCode,),
     AdminNotice = "admin-notice": (admin_notice::AdminNotice,),
     DomainAllowList = "domain-allow-list": (domain_allow_list::DomainAllowList,),
+    Maintenance = "maintenance": (maintenance::Maintenance,),
+    PasswordAge = "password-age": (password_age::PasswordAge,),
     S3Provisioning = "s3-provisioning": (s3_provisioning::S3Provisioning,),
+    SessionLimit = "session-limit": (session_limit::SessionLimit,),
+    SignInAlert = "sign-in-alert": (sign_in_alert::SignInAlert,),
+    SignInCount = "sign-in-count": (sign_in_count::SignInCount,),
     UniqueNickname = "unique-nickname": (unique_nickname::UniqueNickname,),
     UserEvents = "user-events": (user_events::UserEvents,),
     WelcomeEmail = "welcome-email": (welcome_email::WelcomeEmail,),
+    WinBack = "win-back": (win_back::WinBack,),
 }
 
 /// A configuration with the rules of one function.

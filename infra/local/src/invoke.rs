@@ -45,6 +45,9 @@ pub(crate) struct InvokeArguments {
 /// As long as the function itself takes.
 const BUDGET: SignedDuration = SignedDuration::from_secs(4);
 
+/// Functions that no user pool calls.
+const OTHERS: [&str; 3] = ["courier", "links", "session-release"];
+
 pub(crate) async fn run(arguments: &InvokeArguments, home: &Home, world: &mut World<'_>) -> Result<u8, Problem> {
     let function = arguments.function;
     let event = event(&arguments.event, world)?;
@@ -102,6 +105,9 @@ fn function(text: &str) -> Result<Function, String> {
     let wanted = text.to_ascii_lowercase().replace('_', "-");
     if let Some(function) = Function::ALL.iter().find(|function| function.name() == wanted) {
         return Ok(*function);
+    }
+    if OTHERS.contains(&wanted.as_str()) {
+        return Err(format!("`{wanted}` answers no trigger; docs/local-lambda.md says how to run it here"));
     }
     let likeness = |function: &Function| strsim::jaro_winkler(&wanted, function.name());
     let near = Function::ALL.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));

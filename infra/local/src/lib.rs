@@ -1,7 +1,7 @@
 //! A user pool on this machine, and the commands to try rules with: `cargo local`.
 //!
 //! [`LocalPool`] behaves towards triggers as Cognito does. [`run`] is the program: the guided tour, `event`, `invoke`, `outbox`,
-//! `check` and `schema`. It needs neither an account nor a network, and names no SDK.
+//! `members`, `sessions`, `check` and `schema`. It needs neither an account nor a network, and names no SDK.
 
 mod account;
 mod check;
@@ -11,10 +11,13 @@ mod functions;
 mod home;
 mod invoke;
 mod json;
+mod members;
 mod outbox;
 mod paint;
 mod pool;
 mod post;
+mod sessions;
+mod table;
 mod tour;
 mod witness;
 mod world;

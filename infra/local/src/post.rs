@@ -171,7 +171,7 @@ impl Post {
             lines.extend(account::beside(name, text, indent, |text| paint.yellow(text)));
         };
         if news.lapsed > 0 {
-            say("lapsed", &format!("{}: the user is older than `onboard-since`, or not in the directory", news.lapsed));
+            say("lapsed", &format!("{}: what it was to depend on does not hold (any more)", news.lapsed));
         }
         for delivery in &news.left {
             match left(delivery, self.now()) {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cognito_triggers::ledger::UserEvent;
-use cognito_triggers::services::{Bucket, Mailer, Message, NewPassword, Object, Placed, Publisher, Sender, User, UserPage};
+use cognito_triggers::services::{
+    Bucket, Mailer, Message, NewPassword, Object, Placed, Publisher, Sender, User, UserPage,
+};
 use cognito_triggers::{Directory, Fault, Services};
 use mail_parser::MessageParser;
 

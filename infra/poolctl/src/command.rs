@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::application_key;
 use crate::invitations::{self, CreateArguments};
+use crate::maintenance::{self, OffArguments, OnArguments};
+use crate::members::{self, MembersArguments};
 use crate::names::{self, BackfillArguments};
 use crate::open::{Missing, Opener};
 use crate::outbox::{self, DropArguments, ListArguments, RedriveArguments, ShowArguments};
@@ -48,9 +51,16 @@ pub(crate) struct Place {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Prints the key applications sign with what they pass along of their users: a secret, derived from TRIGGERS_KEY
+    ApplicationKey,
     /// Invitations: codes that let a limited number of users in
     #[command(subcommand)]
     Invitations(Invitations),
+    /// Maintenance: closes the pool or one app client at once, and opens it again
+    #[command(subcommand)]
+    Maintenance(Maintenance),
+    /// Members: what is remembered of the users, e.g. how often and when they signed in
+    Members(MembersArguments),
     /// Names that are held by one user each
     #[command(subcommand)]
     Names(Names),
@@ -74,6 +84,20 @@ enum Invitations {
         /// The code, or the beginning of the hash as `list` shows it
         #[arg(value_name = "HASH|CODE")]
         which: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Maintenance {
+    /// Closes. What was said before is replaced
+    On(OnArguments),
+    /// Opens again
+    Off(OffArguments),
+    /// Shows what is closed. Windows are in triggers.toml, and are not looked at
+    Status {
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -113,6 +137,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, mut world: World
 }
 
 async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Problem> {
+    if matches!(arguments.command, Command::ApplicationKey) {
+        return application_key::print(world).map(|()| 0);
+    }
     // Whoever makes the first invitation may make the file for it; where all others find none, the address is wrong.
     let first = matches!(arguments.command, Command::Invitations(Invitations::Create(_)));
     let missing = if first { Missing::Made } else { Missing::Refused };
@@ -126,11 +153,17 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
         )));
     }
     match arguments.command {
+        // Needs no pool.
+        Command::ApplicationKey => Ok(()),
         Command::Invitations(Invitations::Create(arguments)) => {
             invitations::create(&opener, &pool, &arguments, world).await
         }
         Command::Invitations(Invitations::List { json }) => invitations::list(&opener, &pool, json, world).await,
         Command::Invitations(Invitations::Revoke { which }) => invitations::revoke(&opener, &pool, &which, world).await,
+        Command::Maintenance(Maintenance::On(arguments)) => maintenance::on(&opener, &pool, &arguments, world).await,
+        Command::Maintenance(Maintenance::Off(arguments)) => maintenance::off(&opener, &pool, &arguments, world).await,
+        Command::Maintenance(Maintenance::Status { json }) => maintenance::status(&opener, &pool, json, world).await,
+        Command::Members(arguments) => members::list(&opener, &pool, &arguments, world).await,
         Command::Names(Names::Backfill(arguments)) => names::backfill(&opener, &pool, &arguments, world).await,
         Command::Outbox(Outbox::List(arguments)) => outbox::list(&opener, &pool, &arguments, world).await,
         Command::Outbox(Outbox::Show(arguments)) => outbox::show(&opener, &pool, &arguments, world).await,

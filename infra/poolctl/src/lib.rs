@@ -3,8 +3,11 @@
 //! [`run`] is the program. It works on the ledger and the directory that `triggers.toml` or the environment name, on AWS or on
 //! this machine, and never changes a profile.
 
+mod application_key;
 mod command;
 mod invitations;
+mod maintenance;
+mod members;
 mod names;
 mod open;
 mod outbox;
@@ -13,4 +16,4 @@ mod when;
 mod world;
 
 pub use command::run;
-pub use world::{Quiet, World};
+pub use world::{Out, Quiet, World};

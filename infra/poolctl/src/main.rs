@@ -14,8 +14,8 @@ fn main() -> ExitCode {
     let world = World {
         watched: err.is_terminal(),
         variables: variables.collect(),
-        out: &mut Quiet(BufWriter::new(out.lock())),
-        err: &mut Quiet(err.lock()),
+        out: &mut Quiet::new(BufWriter::new(out.lock())),
+        err: &mut Quiet::new(err.lock()),
         clock: Arc::new(SystemClock),
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {

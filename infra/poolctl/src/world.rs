@@ -11,7 +11,7 @@ use cognito_triggers::{Clock, ConfigError, Fault};
 /// Everything outside of the program.
 pub struct World<'a> {
     /// The standard output: results.
-    pub out: &'a mut dyn Write,
+    pub out: &'a mut dyn Out,
     /// The standard error: progress and problems.
     pub err: &'a mut dyn Write,
     /// Whether somebody watches the error output, so that progress can be shown in place.
@@ -22,21 +22,53 @@ pub struct World<'a> {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Where results go.
+pub trait Out: Write {
+    /// Whether nobody reads any more, so that what is only read for being shown need not be read.
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+impl Out for Vec<u8> {}
+
 /// A writer whose reader may go away: what is written after that goes nowhere, and is no error.
 #[derive(Debug)]
-pub struct Quiet<W>(pub W);
+pub struct Quiet<W> {
+    writer: W,
+    is_gone: bool,
+}
+
+impl<W> Quiet<W> {
+    /// One whose reader is there.
+    pub const fn new(writer: W) -> Self {
+        Self { writer, is_gone: false }
+    }
+}
+
+impl<W: Write> Out for Quiet<W> {
+    fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+}
 
 impl<W: Write> Write for Quiet<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+        match self.writer.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.is_gone = true;
+                Ok(bytes.len())
+            }
             written => written,
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self.0.flush() {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        match self.writer.flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.is_gone = true;
+                Ok(())
+            }
             flushed => flushed,
         }
     }

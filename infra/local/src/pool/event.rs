@@ -40,7 +40,7 @@ pub(super) struct Caller<'a> {
 pub(super) struct Call {
     pub(super) source: TriggerSource,
     pub(super) version: &'static str,
-    pub(super) client: Option<&'static str>,
+    pub(super) client: Option<String>,
     pub(super) user_name: String,
     pub(super) request: Value,
     pub(super) response: Value,
@@ -49,6 +49,11 @@ pub(super) struct Call {
 impl Call {
     fn new(source: TriggerSource, user_name: &str, request: Value, response: Value) -> Self {
         Self { source, version: "1", client: None, user_name: user_name.to_owned(), request, response }
+    }
+
+    /// At this app client, if one is named.
+    pub(super) fn at(self, client: Option<&str>) -> Self {
+        Self { client: client.map(str::to_owned).or(self.client), ..self }
     }
 
     /// "`validationData` null (local) or `{}` (federated)", "`clientMetadata` absent" (documented and captured events).
@@ -70,7 +75,7 @@ impl Call {
         with_metadata(&mut request, client_metadata);
         let response = json!({ "autoConfirmUser": false, "autoVerifyEmail": false, "autoVerifyPhone": false });
         Self {
-            client: (source == TriggerSource::PreSignUpAdminCreateUser).then_some(NO_CLIENT),
+            client: (source == TriggerSource::PreSignUpAdminCreateUser).then(|| NO_CLIENT.to_owned()),
             ..Self::new(source, user_name, request, response)
         }
     }
@@ -96,15 +101,23 @@ impl Call {
         Self::new(TriggerSource::PreAuthenticationAuthentication, user_name, request, json!({}))
     }
 
-    /// "InitiateAuth's client metadata: NOT PostAuth" (API reference), so there is none.
-    pub(super) fn post_authentication(user: &LocalUser) -> Self {
-        let request = json!({ "userAttributes": attributes(user), "newDeviceUsed": false });
+    /// "InitiateAuth's client metadata: NOT PostAuth"; that of `RespondToAuthChallenge` arrives (API reference).
+    pub(super) fn post_authentication(user: &LocalUser, new_device: bool, client_metadata: &Strings) -> Self {
+        let mut request = json!({ "userAttributes": attributes(user), "newDeviceUsed": new_device });
+        with_metadata(&mut request, client_metadata);
         Self::new(TriggerSource::PostAuthenticationAuthentication, &user.user_name, request, json!({}))
     }
 
-    pub(super) fn tokens(source: TriggerSource, user: &LocalUser, version: TokenVersion) -> Self {
-        let groups = json!({ "groupsToOverride": [], "iamRolesToOverride": [], "preferredRole": null });
+    pub(super) fn tokens(
+        source: TriggerSource,
+        user: &LocalUser,
+        groups: &[String],
+        version: TokenVersion,
+        client_metadata: &Strings,
+    ) -> Self {
+        let groups = json!({ "groupsToOverride": groups, "iamRolesToOverride": [], "preferredRole": null });
         let mut request = json!({ "userAttributes": attributes(user), "groupConfiguration": groups });
+        with_metadata(&mut request, client_metadata);
         let response = match version {
             TokenVersion::V1 => json!({ "claimsOverrideDetails": null }),
             TokenVersion::V2 | TokenVersion::V3 => {

@@ -3,17 +3,25 @@
 //!
 //! Every call goes through the [`Dispatcher`] as bytes, as in a Lambda, and yields a [`Step`].
 //!
-//! What it does not do: send mails and messages (so nothing is asked for their text), keep passwords, aliases, devices or
-//! groups, challenge anybody, migrate users, and sign tokens. Where Cognito's order is not documented it takes the one that is
-//! harder for a rule: a sign-up under a user name that is given reaches the trigger before it is refused.
+//! What it does not do: send mails and messages (so nothing is asked for their text), keep passwords, aliases or devices,
+//! challenge anybody, migrate users, and sign tokens. Groups it keeps until it is dropped. Where Cognito's order is not
+//! documented it takes the one that is harder for a rule: a sign-up under a user name that is given reaches the trigger before
+//! it is refused, and so does the sign-in of a disabled user.
+//!
+//! What no trigger hears of (signing out, deleting, changing a password) answers the event CloudTrail would make of it, for
+//! `functions/session-release`.
 
+mod account;
 mod event;
+mod people;
 mod step;
+mod trail;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cognito_triggers::{Directory, Dispatcher, Fault, Invocation, TriggerSource, UserStatus, random};
@@ -22,6 +30,8 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use event::{Body, Call, Caller, Strings};
+use people::Arrival;
+pub use people::{Applicant, Credentials, Federated, SignedIn};
 pub use step::{Done, Refused, Step};
 pub(crate) use step::{changed, refusal_text};
 
@@ -90,119 +100,14 @@ impl PoolSettings {
     }
 }
 
-/// Somebody who signs up, or whom an administrator creates.
-#[derive(Clone, Default)]
-pub struct Applicant {
-    user_name: String,
-    attributes: Strings,
-    validation_data: Strings,
-    client_metadata: Strings,
-}
-
-impl Applicant {
-    /// Under this user name; where users sign in with an address, the address.
-    #[must_use]
-    pub fn named(user_name: impl Into<String>) -> Self {
-        Self { user_name: user_name.into(), ..Self::default() }
-    }
-
-    /// With an attribute.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.attributes.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// With an entry of `ValidationData`.
-    #[must_use]
-    pub fn validation(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.validation_data.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// With an entry of `ClientMetadata`.
-    #[must_use]
-    pub fn metadata(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.client_metadata.insert(name.to_owned(), value.into());
-        self
-    }
-}
-
-/// Somebody who signs in at another provider.
-#[derive(Clone)]
-pub struct Federated {
-    provider: String,
-    provider_type: String,
-    user_id: String,
-    attributes: Strings,
-}
-
-impl Federated {
-    /// A user of a provider such as `Google`, by the id the provider has for them.
-    #[must_use]
-    pub fn at(provider: impl Into<String>, user_id: impl Into<String>) -> Self {
-        let provider = provider.into();
-        Self { provider_type: provider.clone(), provider, user_id: user_id.into(), attributes: Strings::new() }
-    }
-
-    /// With an attribute, as the pool maps it.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.attributes.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// "userName = `<Provider>_<idpUserId>`" (captured events).
-    #[must_use]
-    pub fn user_name(&self) -> String {
-        format!("{}_{}", self.provider, self.user_id)
-    }
-}
-
-/// Somebody who wants to sign in with a password, which the pool does not keep: it is told whether it was the right one.
-#[derive(Clone)]
-pub struct Credentials {
-    login: String,
-    wrong: bool,
-    client_metadata: Strings,
-}
-
-impl Credentials {
-    /// With the right password. The login is the user name, the `sub` or the e-mail address.
-    #[must_use]
-    pub fn of(login: impl Into<String>) -> Self {
-        Self { login: login.into(), wrong: false, client_metadata: Strings::new() }
-    }
-
-    /// With a wrong password.
-    #[must_use]
-    pub fn wrong(login: impl Into<String>) -> Self {
-        Self { wrong: true, ..Self::of(login) }
-    }
-
-    /// With an entry of `ClientMetadata` of `InitiateAuth`.
-    #[must_use]
-    pub fn metadata(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.client_metadata.insert(name.to_owned(), value.into());
-        self
-    }
-}
-
-/// Somebody who is signed in.
-#[derive(Clone, Debug)]
-pub struct SignedIn {
-    /// The user.
-    pub user: LocalUser,
-    /// The `response` of token generation: what is to be in the tokens beyond what Cognito puts there.
-    pub claims: Value,
-}
-
 /// The pool.
 #[derive(Clone)]
 pub struct LocalPool {
     settings: PoolSettings,
     dispatcher: Arc<Dispatcher>,
     directory: LocalDirectory,
+    /// The groups of users, by `sub`.
+    groups: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
 }
 
 /// The calls of one operation, and why it ended early.
@@ -212,7 +117,7 @@ impl LocalPool {
     /// A pool whose users stand in the directory and whose triggers are the dispatcher's.
     #[must_use]
     pub fn new(settings: PoolSettings, dispatcher: Arc<Dispatcher>, directory: LocalDirectory) -> Self {
-        Self { settings, dispatcher, directory }
+        Self { settings, dispatcher, directory, groups: Arc::default() }
     }
 
     /// Its settings.
@@ -302,18 +207,31 @@ impl LocalPool {
         Ok(Ok(self.again(user).await?))
     }
 
-    /// `ConfirmForgotPassword` with the right code.
+    /// `ConfirmForgotPassword` with the right code. The user is confirmed again, if a reset was asked for.
     ///
     /// # Errors
     ///
     /// As [`LocalPool::sign_up`].
     pub async fn confirm_forgot_password(&self, login: &str) -> Result<Done<LocalUser>, Fault> {
         let mut steps = Vec::new();
-        let Some(user) = self.find(login).await? else { return Ok(Done { steps, result: Err(unknown()) }) };
-        let source = TriggerSource::PostConfirmationConfirmForgotPassword;
-        let result = self.call(Call::post_confirmation(source, &user, &Strings::new()), &mut steps).await?;
+        let result = self.password_confirmed(login, &mut steps).await?;
+        Ok(Done { steps, result })
+    }
+
+    async fn password_confirmed(&self, login: &str, steps: &mut Vec<Step>) -> Outcome<LocalUser> {
+        let Some(user) = self.find(login).await? else { return Ok(Err(unknown())) };
+        if !user.enabled {
+            return Ok(Err(disabled()));
+        }
+        if user.status == UserStatus::ResetRequired {
+            self.directory.confirm(&self.settings.id, &user.sub).await?;
+        }
         let user = self.again(user).await?;
-        Ok(Done { steps, result: result.map(|_| user) })
+        let source = TriggerSource::PostConfirmationConfirmForgotPassword;
+        if let Err(refused) = self.call(Call::post_confirmation(source, &user, &Strings::new()), steps).await? {
+            return Ok(Err(refused));
+        }
+        Ok(Ok(self.again(user).await?))
     }
 
     /// `AdminCreateUser`. "Flags ignored for AdminCreateUser"; "PostConfirmation: not fired for admin-created users, nor when
@@ -347,13 +265,13 @@ impl LocalPool {
     }
 
     async fn signed_in(&self, credentials: Credentials, steps: &mut Vec<Step>) -> Outcome<SignedIn> {
-        let Credentials { login, wrong, client_metadata } = credentials;
+        let Credentials { login, wrong, client_metadata, arrival } = credentials;
         let user = self.find(&login).await?.filter(|user| user.status != UserStatus::ExternalProvider);
         // "Not fired for unknown user unless PreventUserExistenceErrors=ENABLED"; "before its password is checked, so a wrong
         // password reaches it too".
         if user.is_some() || self.settings.hides_users {
             let name = user.as_ref().map_or(login.as_str(), |user| &user.user_name);
-            let call = Call::pre_authentication(name, user.as_ref(), &client_metadata);
+            let call = Call::pre_authentication(name, user.as_ref(), &client_metadata).at(arrival.client.as_deref());
             if let Err(refused) = self.call(call, steps).await? {
                 return Ok(Err(refused));
             }
@@ -361,6 +279,10 @@ impl LocalPool {
         let Some(mut user) = user else {
             return Ok(Err(if self.settings.hides_users { incorrect() } else { unknown() }));
         };
+        // "NotAuthorizedException: User is disabled." (amplify-js#5503). Whether the trigger has run by then is not documented.
+        if !user.enabled {
+            return Ok(Err(disabled()));
+        }
         if wrong {
             return Ok(Err(incorrect()));
         }
@@ -379,10 +301,11 @@ impl LocalPool {
             }
             _ => {}
         }
-        self.admitted(user, source, steps).await
+        self.admitted(user, source, &arrival, steps).await
     }
 
-    /// `InitiateAuth` with a refresh token.
+    /// `InitiateAuth` with a refresh token that is good, whatever has happened; see
+    /// [`refresh_session`](Self::refresh_session) for that of a certain sign-in.
     ///
     /// # Errors
     ///
@@ -390,8 +313,8 @@ impl LocalPool {
     pub async fn refresh(&self, login: &str) -> Result<Done<SignedIn>, Fault> {
         let mut steps = Vec::new();
         let Some(user) = self.find(login).await? else { return Ok(Done { steps, result: Err(incorrect()) }) };
-        let call = Call::tokens(TriggerSource::TokenGenerationRefreshTokens, &user, self.settings.tokens);
-        let result = self.call(call, &mut steps).await?.map(|claims| SignedIn { user, claims });
+        let source = TriggerSource::TokenGenerationRefreshTokens;
+        let result = self.tokens(user, source, &Arrival::default(), &mut steps).await?;
         Ok(Done { steps, result })
     }
 
@@ -410,8 +333,11 @@ impl LocalPool {
 
     async fn federated(&self, federated: Federated, steps: &mut Vec<Step>) -> Outcome<SignedIn> {
         let user_name = federated.user_name();
-        let Federated { provider, provider_type, user_id, mut attributes } = federated;
-        let mapped = match self.call(Call::inbound(&user_name, &provider, &provider_type, &attributes), steps).await? {
+        let Federated { provider, provider_type, user_id, mut attributes, client } = federated;
+        let arrival = Arrival { client, ..Arrival::default() };
+        let client = arrival.client.as_deref();
+        let call = Call::inbound(&user_name, &provider, &provider_type, &attributes).at(client);
+        let mapped = match self.call(call, steps).await? {
             Ok(response) => response,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -425,9 +351,10 @@ impl LocalPool {
             let update: Vec<_> = attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             self.update_attributes(&user_name, &update).await?;
             let user = self.again(user).await?;
-            let call = Call::pre_authentication(&user_name, Some(&user), &Strings::new());
+            let call = Call::pre_authentication(&user_name, Some(&user), &Strings::new()).at(client);
             return match self.call(call, steps).await? {
-                Ok(_) => self.admitted(user, TriggerSource::TokenGenerationHostedAuth, steps).await,
+                Ok(_) if !user.enabled => Ok(Err(disabled())),
+                Ok(_) => self.admitted(user, TriggerSource::TokenGenerationHostedAuth, &arrival, steps).await,
                 Err(refused) => Ok(Err(refused)),
             };
         }
@@ -435,7 +362,7 @@ impl LocalPool {
             attributes.entry("email_verified".into()).or_insert_with(|| "false".into());
         }
         let source = TriggerSource::PreSignUpExternalProvider;
-        let call = Call::pre_sign_up(source, &user_name, &attributes, &Strings::new(), &Strings::new());
+        let call = Call::pre_sign_up(source, &user_name, &attributes, &Strings::new(), &Strings::new()).at(client);
         if let Err(refused) = self.call(call, steps).await? {
             return Ok(Err(refused));
         }
@@ -452,14 +379,16 @@ impl LocalPool {
             Ok(user) => user,
             Err(refused) => return Ok(Err(refused)),
         };
-        let call = Call::post_confirmation(TriggerSource::PostConfirmationConfirmSignUp, &user, &Strings::new());
+        // "The user is in group `<poolId>_<provider>`" (captured events).
+        self.join(&user.sub, format!("{}_{provider}", self.settings.id));
+        let source = TriggerSource::PostConfirmationConfirmSignUp;
+        let call = Call::post_confirmation(source, &user, &Strings::new()).at(client);
         if let Err(refused) = self.call(call, steps).await? {
             return Ok(Err(refused));
         }
         // "Not fired on first federated sign-in": no PostAuthentication.
         let user = self.again(user).await?;
-        let call = Call::tokens(TriggerSource::TokenGenerationHostedAuth, &user, self.settings.tokens);
-        Ok(self.call(call, steps).await?.map(|claims| SignedIn { user, claims }))
+        self.tokens(user, TriggerSource::TokenGenerationHostedAuth, &arrival, steps).await
     }
 
     /// `AdminUpdateUserAttributes`, or the user in the profile: runs no trigger that could decide. An empty value removes the
@@ -504,13 +433,35 @@ impl LocalPool {
     }
 
     /// The password is proven: PostAuthentication, then tokens.
-    async fn admitted(&self, user: LocalUser, source: TriggerSource, steps: &mut Vec<Step>) -> Outcome<SignedIn> {
-        if let Err(refused) = self.call(Call::post_authentication(&user), steps).await? {
+    async fn admitted(
+        &self,
+        user: LocalUser,
+        source: TriggerSource,
+        arrival: &Arrival,
+        steps: &mut Vec<Step>,
+    ) -> Outcome<SignedIn> {
+        let call = Call::post_authentication(&user, arrival.new_device, &arrival.answer_metadata);
+        if let Err(refused) = self.call(call.at(arrival.client.as_deref()), steps).await? {
             return Ok(Err(refused));
         }
         let user = self.again(user).await?;
-        let call = Call::tokens(source, &user, self.settings.tokens);
-        Ok(self.call(call, steps).await?.map(|claims| SignedIn { user, claims }))
+        self.tokens(user, source, arrival, steps).await
+    }
+
+    /// Token generation. What signs out meanwhile ends these tokens, too: they are of before.
+    async fn tokens(
+        &self,
+        user: LocalUser,
+        source: TriggerSource,
+        arrival: &Arrival,
+        steps: &mut Vec<Step>,
+    ) -> Outcome<SignedIn> {
+        let sign_outs = user.sign_outs;
+        let client = arrival.client.clone().unwrap_or_else(|| self.settings.client.clone());
+        let groups = self.groups_of(&user.sub);
+        let call = Call::tokens(source, &user, &groups, self.settings.tokens, &arrival.answer_metadata);
+        let response = self.call(call.at(Some(&client)), steps).await?;
+        Ok(response.map(|claims| SignedIn { user, claims, client, sign_outs }))
     }
 
     /// The applicant as the triggers get to know them.
@@ -552,7 +503,7 @@ impl LocalPool {
             user_name: &call.user_name,
             caller_context: Caller {
                 aws_sdk_version: "aws-sdk-unknown-unknown",
-                client_id: call.client.unwrap_or(&self.settings.client),
+                client_id: call.client.as_deref().unwrap_or(&self.settings.client),
             },
             request: &call.request,
             response: &call.response,
@@ -608,4 +559,8 @@ fn unknown() -> Refused {
 
 fn incorrect() -> Refused {
     Refused::new("NotAuthorizedException", "Incorrect username or password.")
+}
+
+fn disabled() -> Refused {
+    Refused::new("NotAuthorizedException", "User is disabled.")
 }

@@ -68,7 +68,7 @@ pub(crate) fn refusal_text(source: &str, refusal: &Refusal) -> String {
     format!("{trigger} failed with error {}.", refusal.message)
 }
 
-/// What differs in `response` between two events, down to the innermost objects both have.
+/// What differs in `response` between two events, down to the innermost values.
 pub(crate) fn changed(before: &Value, after: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     walk("", before.get("response").unwrap_or(&Value::Null), after.get("response").unwrap_or(&Value::Null), &mut found);
@@ -78,7 +78,7 @@ pub(crate) fn changed(before: &Value, after: &Value) -> Vec<(String, Value)> {
 fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<(String, Value)>) {
     match (before, after) {
         _ if before == after => {}
-        (Value::Object(before), Value::Object(after)) => {
+        (Value::Object(_) | Value::Null, Value::Object(after)) if !after.is_empty() => {
             for (key, value) in after {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 walk(&path, before.get(key).unwrap_or(&Value::Null), value, found);
@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn only_what_was_set_is_told() {
         let before = json!({"response": {"autoConfirmUser": false, "d": {"keep": 1, "over": 0}}});
-        let after = json!({"response": {"autoConfirmUser": true, "d": {"keep": 1, "over": 2}, "new": [1]}});
-        let expected = [("autoConfirmUser", json!(true)), ("d.over", json!(2)), ("new", json!([1]))];
+        let after = json!({"response": {"autoConfirmUser": true, "d": {"keep": 1, "over": 2}, "new": {"list": [1]}}});
+        let expected = [("autoConfirmUser", json!(true)), ("d.over", json!(2)), ("new.list", json!([1]))];
         assert_eq!(changed(&before, &after), expected.map(|(path, value)| (path.to_owned(), value)));
         assert_eq!(changed(&before, &before), []);
     }

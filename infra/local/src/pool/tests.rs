@@ -9,7 +9,10 @@ use super::*;
 
 /// A pool with the chains that are attached here.
 fn pool(attach: impl FnOnce(&mut Chains)) -> (tempfile::TempDir, LocalPool) {
-    let folder = tempfile::tempdir().unwrap();
+    pool_in(tempfile::tempdir().unwrap(), attach)
+}
+
+fn pool_in(folder: tempfile::TempDir, attach: impl FnOnce(&mut Chains)) -> (tempfile::TempDir, LocalPool) {
     let directory = LocalDirectory::open(&folder.path().join("pool.db")).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(StoppedClock::default());
     let mut chains = Chains::default();
@@ -230,6 +233,265 @@ async fn the_profile_and_deletion_run_no_trigger() {
     assert_eq!(pool.find("anna").await.unwrap().unwrap().attributes["nickname"], "Anni");
     assert!(pool.delete("anna").await.unwrap());
     assert!(!pool.delete("anna").await.unwrap());
+}
+
+/// A pool with Anna in it, signed in.
+async fn with_anna(attach: impl FnOnce(&mut Chains)) -> (tempfile::TempDir, LocalPool, SignedIn) {
+    let (folder, pool) = pool(attach);
+    pool.sign_up(anna()).await.unwrap();
+    pool.confirm("anna").await.unwrap();
+    let session = signed_in(&pool).await;
+    (folder, pool, session)
+}
+
+async fn signed_in(pool: &LocalPool) -> SignedIn {
+    pool.sign_in(Credentials::of("anna")).await.unwrap().result.unwrap()
+}
+
+const REVOKED: &str = "NotAuthorizedException: Refresh Token has been revoked";
+
+#[tokio::test]
+async fn a_session_lives_until_the_user_signs_out_everywhere() {
+    let (_folder, pool, first) = with_anna(|_| {}).await;
+    let refreshed = pool.refresh_session(&first).await.unwrap();
+    assert_eq!(sources(&refreshed), ["TokenGeneration_RefreshTokens"]);
+    let second = refreshed.result.unwrap();
+
+    let done = pool.global_sign_out(&second).await.unwrap();
+    assert_eq!(done.steps.len(), 0, "no trigger hears of it");
+    assert_eq!(done.result.unwrap()["detail"]["eventName"], "GlobalSignOut");
+    for session in [&first, &second] {
+        assert_eq!(refusal(pool.refresh_session(session).await.unwrap()), REVOKED);
+        let again = pool.global_sign_out(session).await.unwrap();
+        assert_eq!(refusal(again), "NotAuthorizedException: Access Token has been revoked");
+    }
+    let third = signed_in(&pool).await;
+    assert!(pool.refresh_session(&third).await.unwrap().result.is_ok());
+    pool.admin_user_global_sign_out("anna@example.com").await.unwrap().result.unwrap();
+    assert_eq!(refusal(pool.refresh_session(&third).await.unwrap()), REVOKED);
+    // Whatever refreshes regardless of a session does so still.
+    assert!(pool.refresh("anna").await.unwrap().result.is_ok());
+}
+
+/// "`AdminUserGlobalSignOut` after the commit and before the answer": the tokens that are made afterwards are good.
+#[tokio::test]
+async fn a_sign_out_before_the_tokens_are_made_leaves_them_good() {
+    struct SignsOut(LocalDirectory);
+    impl Rule<PostAuthentication> for SignsOut {
+        async fn apply(
+            &self,
+            event: &Event<PostAuthentication>,
+            _: &mut Visit<PostAuthentication>,
+        ) -> Answer<PostAuthentication> {
+            self.0.sign_out(&event.user_pool_id, &event.user_name).await?;
+            Ok(Verdict::Continue)
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let directory = LocalDirectory::open(&folder.path().join("pool.db")).unwrap();
+    let rule = SignsOut(directory);
+    let (_folder, pool) = pool_in(folder, |chains| chains.attach(rule).to::<PostAuthentication>().done().unwrap());
+    pool.sign_up(anna()).await.unwrap();
+    pool.confirm("anna").await.unwrap();
+    let (first, second) = (signed_in(&pool).await, signed_in(&pool).await);
+    assert_eq!(refusal(pool.refresh_session(&first).await.unwrap()), REVOKED);
+    assert!(pool.refresh_session(&second).await.unwrap().result.is_ok());
+}
+
+#[tokio::test]
+async fn tokens_can_be_refreshed_under_the_name_of_a_sign_in() {
+    let (_folder, pool, session) = with_anna(|_| {}).await;
+    let done = pool.tokens_from_refresh_token(&session, &[("device", "tablet")]).await.unwrap();
+    // "GetTokensFromRefreshToken documented as TokenGeneration_Authentication ... clientMetadata to PreToken".
+    assert_eq!(sources(&done), ["TokenGeneration_Authentication"]);
+    assert_eq!(event(&done.steps[0])["request"]["clientMetadata"], json!({"device": "tablet"}));
+    pool.admin_user_global_sign_out("anna").await.unwrap();
+    assert_eq!(refusal(pool.tokens_from_refresh_token(&session, &[]).await.unwrap()), REVOKED);
+}
+
+#[tokio::test]
+async fn who_is_disabled_cannot_sign_in_and_loses_the_session() {
+    let (_folder, pool, session) = with_anna(|_| {}).await;
+    let event = pool.admin_disable_user("anna").await.unwrap().result.unwrap();
+    assert_eq!(event["detail"]["eventName"], "AdminDisableUser");
+    assert_eq!(refusal(pool.refresh_session(&session).await.unwrap()), REVOKED);
+    for credentials in [Credentials::of("anna"), Credentials::wrong("anna")] {
+        let done = pool.sign_in(credentials).await.unwrap();
+        // Which comes first is not documented; a rule has to bear that it is asked.
+        assert_eq!(sources(&done), ["PreAuthentication_Authentication"]);
+        assert_eq!(refusal(done), "NotAuthorizedException: User is disabled.");
+    }
+    assert_eq!(
+        refusal(pool.admin_reset_user_password("anna").await.unwrap()),
+        "NotAuthorizedException: User is disabled."
+    );
+    assert_eq!(
+        refusal(pool.confirm_forgot_password("anna").await.unwrap()),
+        "NotAuthorizedException: User is disabled."
+    );
+    pool.admin_enable_user("anna").await.unwrap().result.unwrap();
+    assert_eq!(refusal(pool.refresh_session(&session).await.unwrap()), REVOKED, "what is revoked stays so");
+    assert!(pool.sign_in(Credentials::of("anna")).await.unwrap().result.is_ok());
+
+    let gus = || Federated::at("Google", "7");
+    pool.federated_sign_in(gus()).await.unwrap().result.unwrap();
+    pool.admin_disable_user("Google_7").await.unwrap().result.unwrap();
+    let done = pool.federated_sign_in(gus()).await.unwrap();
+    assert_eq!(sources(&done), ["InboundFederation_ExternalProvider", "PreAuthentication_Authentication"]);
+    assert_eq!(refusal(done), "NotAuthorizedException: User is disabled.");
+}
+
+#[tokio::test]
+async fn passwords_are_changed_set_and_reset_without_a_trigger() {
+    let (_folder, pool, session) = with_anna(|_| {}).await;
+    let name = |event: &Value| event["detail"]["eventName"].as_str().unwrap().to_owned();
+    let permanent = |event: &Value| event["detail"]["requestParameters"]["permanent"].clone();
+    let status = async || pool.find("anna").await.unwrap().unwrap().status;
+
+    let done = pool.change_password(&session).await.unwrap();
+    assert_eq!((done.steps.len(), name(&done.result.unwrap()).as_str()), (0, "ChangePassword"));
+    assert!(pool.refresh_session(&session).await.unwrap().result.is_ok(), "it signs nobody out");
+
+    let event = pool.admin_set_user_password("anna", false).await.unwrap().result.unwrap();
+    assert_eq!(
+        (name(&event).as_str(), permanent(&event), status().await),
+        ("AdminSetUserPassword", Value::Null, UserStatus::ForceChangePassword)
+    );
+    let done = pool.sign_in(Credentials::of("anna")).await.unwrap();
+    assert_eq!(sources(&done)[2], "TokenGeneration_NewPasswordChallenge");
+    pool.admin_set_user_password("anna", false).await.unwrap().result.unwrap();
+    let event = pool.admin_set_user_password("anna", true).await.unwrap().result.unwrap();
+    assert_eq!((permanent(&event), status().await), (json!(true), UserStatus::Confirmed));
+
+    let event = pool.admin_reset_user_password("anna").await.unwrap().result.unwrap();
+    assert_eq!((name(&event).as_str(), status().await), ("AdminResetUserPassword", UserStatus::ResetRequired));
+    let done = pool.sign_in(Credentials::of("anna")).await.unwrap();
+    assert_eq!(refusal(done), "PasswordResetRequiredException: Password reset required for the user");
+    let done = pool.confirm_forgot_password("anna").await.unwrap();
+    assert_eq!(super::tests::event(&done.steps[0])["request"]["userAttributes"]["cognito:user_status"], "CONFIRMED");
+    assert_eq!(status().await, UserStatus::Confirmed);
+    assert!(pool.sign_in(Credentials::of("anna")).await.unwrap().result.is_ok());
+}
+
+#[tokio::test]
+async fn who_is_deleted_is_gone_for_every_operation() {
+    for by_user in [true, false] {
+        let (_folder, pool, session) = with_anna(|_| {}).await;
+        let done =
+            if by_user { pool.delete_user(&session).await } else { pool.admin_delete_user("anna").await }.unwrap();
+        let event = done.result.unwrap();
+        let operation = if by_user { "DeleteUser" } else { "AdminDeleteUser" };
+        assert_eq!((&event["detail"]["eventName"], done.steps.len()), (&json!(operation), 0));
+        assert_eq!(event["detail"]["additionalEventData"]["sub"], session.user.sub.as_str());
+        assert!(pool.find("anna").await.unwrap().is_none());
+        assert_eq!(refusal(pool.refresh_session(&session).await.unwrap()), REVOKED);
+        let unknown = "UserNotFoundException: User does not exist.";
+        assert_eq!(refusal(pool.admin_delete_user("anna").await.unwrap()), unknown);
+        assert_eq!(refusal(pool.admin_user_global_sign_out("anna").await.unwrap()), unknown);
+        assert_eq!(refusal(pool.admin_set_user_password("anna", true).await.unwrap()), unknown);
+        // Somebody of the same name is somebody else.
+        pool.sign_up(anna()).await.unwrap();
+        assert_ne!(pool.find("anna").await.unwrap().unwrap().sub, session.user.sub);
+    }
+}
+
+/// A record names the pool where the request does: "authorised by an access token" it does not.
+#[tokio::test]
+async fn records_are_to_the_second_and_hide_what_cognito_hides() {
+    let (_folder, pool, session) = with_anna(|_| {}).await;
+    let by_token = pool.change_password(&session).await.unwrap().result.unwrap();
+    let by_admin = pool.admin_user_global_sign_out("anna").await.unwrap().result.unwrap();
+    assert_eq!(by_token["detail"]["requestParameters"], json!({"accessToken": "HIDDEN_DUE_TO_SECURITY_REASONS"}));
+    let request = json!({"userPoolId": "eu-central-1_Example01", "username": "HIDDEN_DUE_TO_SECURITY_REASONS"});
+    assert_eq!(by_admin["detail"]["requestParameters"], request);
+    assert_eq!(by_admin["detail"]["eventTime"], "2026-01-01T12:00:00Z");
+    assert_eq!(by_admin["time"], by_admin["detail"]["eventTime"]);
+    assert_ne!(by_token["detail"]["eventID"], by_admin["detail"]["eventID"]);
+}
+
+#[tokio::test]
+async fn every_event_of_a_sign_in_names_its_app_client() {
+    let (_folder, pool, _) = with_anna(|_| {}).await;
+    let clients = |done: &Done<SignedIn>| -> BTreeSet<String> {
+        let client = |step| event(step)["callerContext"]["clientId"].as_str().unwrap().to_owned();
+        done.steps.iter().map(client).collect()
+    };
+    let only = |client: &str| BTreeSet::from([client.to_owned()]);
+    let done = pool.sign_in(Credentials::of("anna").at("backoffice")).await.unwrap();
+    assert_eq!(clients(&done), only("backoffice"));
+    let session = done.result.unwrap();
+    assert_eq!(clients(&pool.refresh_session(&session).await.unwrap()), only("backoffice"));
+    assert_eq!(clients(&pool.sign_in(Credentials::of("anna")).await.unwrap()), only(&pool.settings.client));
+    for _ in ["first", "later"] {
+        let done = pool.federated_sign_in(Federated::at("Google", "7").through("backoffice")).await.unwrap();
+        assert_eq!((clients(&done), done.steps.len()), (only("backoffice"), 4));
+    }
+}
+
+#[tokio::test]
+async fn the_second_client_metadata_and_the_device_arrive_after_the_password() {
+    let (_folder, pool, _) = with_anna(|_| {}).await;
+    let credentials = Credentials::of("anna").metadata("a", "1").answer_metadata("b", "2").from_a_new_device();
+    let done = pool.sign_in(credentials).await.unwrap();
+    let requests: Vec<_> = done.steps.iter().map(|step| event(step)["request"].clone()).collect();
+    // "InitiateAuth's client metadata: NOT PostAuth"; "RespondToAuthChallenge: PostAuth, PreToken".
+    assert_eq!((&requests[0]["validationData"], requests[0].get("clientMetadata")), (&json!({"a": "1"}), None));
+    assert_eq!((&requests[1]["clientMetadata"], &requests[1]["newDeviceUsed"]), (&json!({"b": "2"}), &json!(true)));
+    assert_eq!(requests[2]["clientMetadata"], json!({"b": "2"}));
+    let usual = pool.sign_in(Credentials::of("anna")).await.unwrap();
+    let request = &event(&usual.steps[1])["request"];
+    assert_eq!((request.get("clientMetadata"), &request["newDeviceUsed"]), (None, &json!(false)));
+}
+
+#[tokio::test]
+async fn token_generation_gets_the_groups_of_the_user() {
+    let (_folder, pool, session) = with_anna(|_| {}).await;
+    let groups = async || {
+        let done = pool.refresh_session(&session).await.unwrap();
+        event(&done.steps[0])["request"]["groupConfiguration"]["groupsToOverride"].clone()
+    };
+    assert_eq!(groups().await, json!([]));
+    assert!(pool.admin_add_user_to_group("anna", "staff").await.unwrap());
+    assert!(!pool.admin_add_user_to_group("anna@example.com", "staff").await.unwrap());
+    assert!(!pool.admin_add_user_to_group("nobody", "staff").await.unwrap());
+    assert_eq!(groups().await, json!(["staff"]));
+    // "The user is in group `<poolId>_<provider>`" (captured events).
+    let done = pool.federated_sign_in(Federated::at("Google", "7")).await.unwrap();
+    let groups = &event(&done.steps[3])["request"]["groupConfiguration"]["groupsToOverride"];
+    assert_eq!(groups, &json!(["eu-central-1_Example01_Google"]));
+}
+
+/// What the pool tells of is what `session-release` understands, and nothing else frees a place.
+#[tokio::test]
+async fn what_no_trigger_hears_of_reaches_the_ledger_through_its_record() {
+    use cognito_triggers::ledger::{Amendment, Member, MemoryLedger, amend};
+    let (_folder, pool, session) = with_anna(|_| {}).await;
+    let ledger = Arc::new(MemoryLedger::default());
+    let clock: Arc<dyn Clock> = Arc::clone(&pool.dispatcher.services().clock);
+    let services = Services {
+        ledger: Arc::clone(&ledger) as Arc<dyn cognito_triggers::Ledger>,
+        ..Services::none(Arc::clone(&clock))
+    };
+    let id = pool.settings.id.clone();
+    let release = session_release::SessionRelease::new(services).with_pools(vec![id.clone()]);
+    let since = clock.now() - SignedDuration::from_secs(60);
+    let kept = |_: &cognito_triggers::ledger::Reading| {
+        let mut member = Member::default();
+        member.sessions.begin("app", since, since + SignedDuration::from_hours(1)).ok()?;
+        Some(Amendment { member: Some(member), ..Amendment::default() })
+    };
+    let tally = async |done: Done<Value>| {
+        let finished = release.carry_out(done.result.unwrap().to_string().as_bytes()).await.unwrap();
+        let tally = finished.outcome.tally();
+        (tally.sessions, tally.passwords, tally.members)
+    };
+    amend(&*ledger, &id, &session.user.sub, since, kept).await.unwrap();
+    assert_eq!(tally(pool.change_password(&session).await.unwrap()).await, (0, 1, 0));
+    assert_eq!(tally(pool.admin_set_user_password("anna", false).await.unwrap()).await, (0, 0, 0));
+    assert_eq!(tally(pool.admin_reset_user_password("anna").await.unwrap()).await, (0, 0, 0));
+    assert_eq!(tally(pool.admin_enable_user("anna").await.unwrap()).await, (0, 0, 0));
+    assert_eq!(tally(pool.admin_disable_user("anna").await.unwrap()).await, (1, 0, 0));
+    assert_eq!(tally(pool.admin_delete_user("anna").await.unwrap()).await, (0, 0, 1));
 }
 
 /// Every event has the keys the captured and documented ones have, in envelope, request and response.

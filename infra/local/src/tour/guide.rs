@@ -98,7 +98,31 @@ impl<'a, 'b> Guide<'a, 'b> {
         self.left(&news)
     }
 
-    /// The same with everything that is delivered, which is answered.
+    /// The same in a line a call: for what was shown before.
+    pub(super) async fn passes_again<T>(&mut self, who: &str, done: &Done<T>, then: &str) -> Result<(), Problem> {
+        for step in &done.steps {
+            self.brief(step)?;
+        }
+        self.stage.post.seen();
+        self.ends(who, done, then)?;
+        let news = self.stage.post.sweep().await;
+        self.told(news.trouble.is_empty(), "the courier was to do its work")
+    }
+
+    /// One call in one line.
+    fn brief(&mut self, step: &Step) -> Result<(), Problem> {
+        let calls = step.report.calls;
+        let asked = [
+            counted(account::asked(&step.report).count(), "rule", "rules"),
+            counted(calls.reads as usize, "read", "reads"),
+            counted(calls.writes as usize, "write", "writes"),
+        ];
+        let text = asked.join(", ");
+        let (source, text) = (self.paint.cyan(&format!("{:40}", step.source)), self.paint.dim(&text));
+        self.line(format!("{:INDENT$}{source}{text}", ""))
+    }
+
+    /// The same as [`passes`](Self::passes) with everything that is delivered, which is answered.
     pub(super) async fn passes_in_full<T>(
         &mut self,
         who: &str,
@@ -177,7 +201,11 @@ impl<'a, 'b> Guide<'a, 'b> {
             self.line(format!("{:1$}{line}", "", INDENT + 2))?;
         }
         for (path, value) in &step.set {
-            self.fact("sets", &format!("{path} = {value}"), |_, text| text.to_owned())?;
+            let text = match path.split_once(".claimsToAddOrOverride.") {
+                Some((path, claim)) => format!("claim {claim} of the {} token", token(path)),
+                None => path.clone(),
+            };
+            self.fact("sets", &format!("{text} = {value}"), |_, text| text.to_owned())?;
         }
         Ok(())
     }
@@ -243,6 +271,8 @@ impl<'a, 'b> Guide<'a, 'b> {
                 ),
             ),
             ("what is not delivered yet", format!("cargo local outbox --config {file}{folder}")),
+            ("what is remembered of each user", format!("cargo local members{folder}")),
+            ("where users are signed in", format!("cargo local sessions{folder}")),
             (
                 "an invitation for three, as an operator makes it",
                 format!(
@@ -282,4 +312,9 @@ impl<'a, 'b> Guide<'a, 'b> {
     fn line(&mut self, text: impl Display) -> Result<(), Problem> {
         Ok(writeln!(self.world.out, "{text}")?)
     }
+}
+
+/// Which token a part of the answer is about.
+fn token(path: &str) -> &'static str {
+    if path.contains("access") { "access" } else { "ID" }
 }

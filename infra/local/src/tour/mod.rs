@@ -6,6 +6,7 @@ mod clock;
 mod clumsy;
 mod guide;
 mod scenes;
+mod sign_in;
 mod stage;
 
 #[cfg(test)]

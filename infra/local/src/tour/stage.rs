@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cognito_triggers::config::Configuration;
-use cognito_triggers::ledger::{Invitation, InvitationKey, LedgerAdmin, Wants};
-use cognito_triggers::{Adapters, Clock, Environment, Keys, Ledger};
+use cognito_triggers::ledger::{Downtime, Invitation, InvitationKey, LedgerAdmin, Member, Switches, Wants};
+use cognito_triggers::{Adapters, Clock, Environment, Fault, Keys, Ledger};
 use cognito_triggers_embedded::{LocalDirectory, SqliteLedger};
+use jiff::{SignedDuration, Timestamp};
+use links::{LinksJob, Request};
+use mail_parser::MessageParser;
+use serde_json::Value;
+use session_release::SessionRelease;
 
 use super::clock::TourClock;
 use super::clumsy::AdultsOnly;
@@ -31,6 +36,9 @@ directory = "local:{tour}/pool.db"
 mailer    = "folder:{tour}/mail?from=Acme <hello@acme.example>"
 bucket    = "folder:{tour}/files"
 publisher = "file:{tour}/events.jsonl"
+links     = "https://links.acme.example/"
+
+[maintenance]                   # closed by `poolctl maintenance on`
 
 [domain-allow-list]
 allow   = ["example.com", "*.example.org"]
@@ -52,6 +60,26 @@ files = "provision/"            # every user gets a copy of these, filled in
 
 [user-events]
 attributes = ["locale"]         # what is told of a user, beside the sub
+
+[session-limit]
+max   = 2                       # per user, on whatever devices
+claim = "session_id"            # by which the application can give one back
+
+[password-age]
+max-days = 90
+action   = "reset"              # have a new one chosen, rather than only refuse
+
+[sign-in-count]
+
+[sign-in-alert]
+when             = "new-device"
+not-me-link-days = 7
+
+[win-back]
+after-days = 60
+
+[links]
+administrators = "ops@acme.example"
 
 [pools."eu-central-1_Globex01".unique-nickname]
 policy = "assign"               # this tenant wants it otherwise: let in, rename
@@ -80,6 +108,8 @@ pub(super) struct Stage {
     pub(super) mails: PathBuf,
     ledger: SqliteLedger,
     keys: Keys,
+    release: SessionRelease,
+    links: LinksJob,
 }
 
 impl Stage {
@@ -105,6 +135,7 @@ impl Stage {
         }
         let (post, _) = Post::open(&configuration, &environment, Arc::clone(&clock)).await?;
         let dispatcher = Arc::new(post.watch(dispatcher));
+        let (services, _) = configuration.open_services(&environment, &adapters(), Arc::clone(&clock)).await?;
         let clumsy = Configuration::parse("adults-only", CLUMSY)?;
         let clumsy = clumsy.open::<(AdultsOnly,)>(&environment, &Adapters::none(), Arc::clone(&clock)).await?;
 
@@ -115,6 +146,8 @@ impl Stage {
             tenant: pool(TENANT, dispatcher),
             clumsy: pool(POOL, Arc::new(clumsy)),
             ledger: SqliteLedger::open(&database)?,
+            release: SessionRelease::new(services.clone()),
+            links: LinksJob::new(services, configuration.tables::<links::Settings>(links::Settings::SECTION)?),
             configuration: text,
             key: home.file("key"),
             file,
@@ -145,6 +178,59 @@ impl Stage {
             return Err(Problem::new("the same invitation was made twice"));
         }
         Ok((code, key))
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Hands `session-release` an event, and answers what it answers.
+    pub(super) async fn release(&self, event: &Value) -> Result<Value, Problem> {
+        let finished = self.release.carry_out(event.to_string().as_bytes()).await?;
+        Ok(serde_json::from_str(&finished.answer()?).map_err(Fault::from)?)
+    }
+
+    /// What is remembered of a user.
+    pub(super) async fn member(&self, sub: &str) -> Result<Member, Problem> {
+        let wants = Wants { pool: POOL.into(), sub: Some(sub.to_owned()), ..Wants::default() };
+        Ok(self.ledger.read(&wants).await?.member.unwrap_or_default())
+    }
+
+    /// Closes the pool, or opens it, as `poolctl maintenance` does.
+    pub(super) async fn close(&self, downtime: Option<Downtime>) -> Result<(), Problem> {
+        let wants = Wants { pool: POOL.into(), ..Wants::default() };
+        let mut switches = self.ledger.read(&wants).await?.switches;
+        match downtime {
+            Some(downtime) => switches.maintenance.insert(Switches::EVERY_CLIENT.to_owned(), downtime),
+            None => switches.maintenance.remove(Switches::EVERY_CLIENT),
+        };
+        match self.ledger.switch(POOL, switches.version, &switches).await? {
+            true => Ok(()),
+            false => Err(Problem::new("somebody else is at the switches")),
+        }
+    }
+
+    /// Requests a page of `links`.
+    pub(super) async fn follow(&self, request: &Request) -> String {
+        let deadline = self.now().saturating_add(SignedDuration::from_secs(10)).unwrap_or(Timestamp::MAX);
+        self.links.answer(request, deadline).await.response.body
+    }
+
+    /// What the link in the last mail to this address says.
+    pub(super) fn link_in_last_mail(&self, to: &str) -> Option<String> {
+        let files = fs::read_dir(&self.mails).into_iter().flatten().flatten().map(|file| file.path());
+        let mut mails: Vec<_> = files.filter(|file| file.extension().is_some_and(|it| it == "eml")).collect();
+        // Their names begin with the time.
+        mails.sort();
+        mails.iter().rev().find_map(|file| {
+            let raw = fs::read(file).ok()?;
+            let mail = MessageParser::default().parse(&raw)?;
+            let is_to = mail.to()?.iter().any(|one| one.address() == Some(to));
+            let text = mail.body_text(0).filter(|_| is_to)?;
+            let (_, rest) = text.split_once("/?t=")?;
+            Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect())
+        })
     }
 
     /// Takes the folder of the mails away and puts something in its place that takes none, or puts it back.

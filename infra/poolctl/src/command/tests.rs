@@ -13,6 +13,10 @@ use serde_json::Value;
 
 use super::*;
 
+mod application_key;
+mod maintenance;
+mod members;
+
 const POOL: &str = "eu-central-1_Example01";
 const KEY: &str = "0000000000000000000000000000000000000000000000000000000000000007";
 
