@@ -12,37 +12,46 @@ const LAMBDA: &str = "cognito-triggers-lambda";
 const AWS: &str = "cognito-triggers-aws";
 const EMBEDDED: &str = "cognito-triggers-embedded";
 const TEMPLATES: &str = "cognito-triggers-templates";
+const MOMENTS: &str = "cognito-triggers-moments";
 const LOCAL: &str = "cognito-triggers-local";
 const TESTS: &str = "cognito-triggers-tests";
 const BATTERED: &str = "cognito-triggers-battered";
 const BENCH: &str = "cognito-triggers-bench";
 
 /// One rule each. A new one is named here and nowhere else in this file.
-const RULES: [&str; 7] = [
+const RULES: [&str; 13] = [
     "access-code",
     "admin-notice",
     "domain-allow-list",
+    "maintenance",
+    "password-age",
     "s3-provisioning",
+    "session-limit",
+    "sign-in-alert",
+    "sign-in-count",
     "unique-nickname",
     "user-events",
     "welcome-email",
+    "win-back",
 ];
 
 /// What a crate of this workspace may depend on. Its tests may use this harness besides.
 fn permitted(package: &str) -> BTreeSet<&'static str> {
     let with_rules = |others: &[&'static str]| RULES.iter().chain(others).copied().collect();
     match package {
-        FRAMEWORK => BTreeSet::new(),
-        LAMBDA | AWS | EMBEDDED | TEMPLATES => [FRAMEWORK].into(),
+        FRAMEWORK | MOMENTS => BTreeSet::new(),
+        LAMBDA | AWS | EMBEDDED => [FRAMEWORK].into(),
+        TEMPLATES => [FRAMEWORK, MOMENTS].into(),
+        "session-release" | "links" => [FRAMEWORK, LAMBDA, AWS, EMBEDDED].into(),
         "courier" => [FRAMEWORK, LAMBDA, AWS, EMBEDDED, TEMPLATES].into(),
         "pool" => with_rules(&[FRAMEWORK, LAMBDA, AWS, EMBEDDED, TEMPLATES]),
-        LOCAL => with_rules(&[FRAMEWORK, LAMBDA, EMBEDDED, TEMPLATES, "pool"]),
+        LOCAL => with_rules(&[FRAMEWORK, LAMBDA, EMBEDDED, TEMPLATES, "pool", "links", "session-release"]),
         "poolctl" => with_rules(&[FRAMEWORK, LAMBDA, AWS, EMBEDDED, "pool"]),
         BENCH => with_rules(&[FRAMEWORK, LAMBDA, TESTS]),
         // For the function that gets into trouble, which is there to be watched.
         TESTS => [FRAMEWORK, LAMBDA, "access-code", "unique-nickname"].into(),
         BATTERED => [FRAMEWORK, LAMBDA, AWS, EMBEDDED, TEMPLATES, "pool", "courier"].into(),
-        rule if RULES.contains(&rule) => [FRAMEWORK, LAMBDA, AWS, EMBEDDED, TEMPLATES].into(),
+        rule if RULES.contains(&rule) => [FRAMEWORK, LAMBDA, AWS, EMBEDDED, TEMPLATES, MOMENTS].into(),
         stranger => panic!("`{stranger}` is in no line of this table: add it to RULES, or say what it may depend on"),
     }
 }
@@ -67,7 +76,7 @@ struct Door {
 
 const DOORS: [Door; 8] = [
     Door { start: "aws-", who: &[AWS], whose_tests: &[] },
-    Door { start: "aws_lambda_events", who: &[FRAMEWORK, "courier"], whose_tests: &[] },
+    Door { start: "aws_lambda_events", who: &[FRAMEWORK, "courier"], whose_tests: &["links"] },
     // The benchmarks compare with a bare echo.
     Door { start: "lambda_runtime", who: &[LAMBDA, BENCH], whose_tests: &[] },
     // What is in the file is looked at without the code that wrote it.

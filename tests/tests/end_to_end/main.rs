@@ -4,6 +4,7 @@
 
 mod arrows;
 mod cargo_lambda;
+mod combinations;
 mod faults;
 mod harness;
 mod injected;
@@ -18,6 +19,9 @@ mod never_lost;
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod proxy;
 mod races;
+mod released;
 mod rules;
+mod sessions;
+mod sign_in;
 mod strangers;
 mod world;

@@ -21,19 +21,19 @@ use crate::ministack::Ministack;
 use crate::world::{PLENTY, dispatcher, handle, judged};
 
 /// How many ask at once.
-const TASKS: usize = 64;
+pub(crate) const TASKS: usize = 64;
 
 /// One name, written in ways that are all the same name.
 const SPELLINGS: [&str; 4] = ["Dragonfly", "DRAGONFLY", " dragonfly ", "Dragоnfly"];
 
 #[expect(clippy::disallowed_methods, reason = "how long to try is said by whoever starts the tests")]
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     let text = std::env::var("TRIGGERS_ROUNDS").unwrap_or_else(|_| "20".into());
     text.parse().unwrap_or_else(|_| panic!("TRIGGERS_ROUNDS is no number: {text}"))
 }
 
 /// Several dispatchers on one ledger, as there are several Lambdas, each with connections of its own.
-async fn on_sqlite(house: &House, tables: &str) -> Vec<Arc<Dispatcher>> {
+pub(crate) async fn on_sqlite(house: &House, tables: &str) -> Vec<Arc<Dispatcher>> {
     let open = || -> Arc<Dispatcher> {
         let ledger = Arc::new(SqliteLedger::open(&house.file()).unwrap());
         let directory: Arc<dyn Directory> = Arc::new(LocalDirectory::open(&house.file()).unwrap());
@@ -43,10 +43,14 @@ async fn on_sqlite(house: &House, tables: &str) -> Vec<Arc<Dispatcher>> {
 }
 
 /// One runtime for all tests on DynamoDB: the clients share connections, and a connection ends with its runtime.
-static RUNTIME: LazyLock<Runtime> =
+pub(crate) static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap());
 
-async fn on_dynamodb(ministack: &Ministack, house: &House, tables: &str) -> (Vec<Arc<Dispatcher>>, DynamoLedger) {
+pub(crate) async fn on_dynamodb(
+    ministack: &Ministack,
+    house: &House,
+    tables: &str,
+) -> (Vec<Arc<Dispatcher>>, DynamoLedger) {
     let environment: Environment = [
         ("AWS_REGION", "eu-central-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
