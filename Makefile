@@ -16,7 +16,8 @@ export TRIGGERS_TOOLS ?= $(CACHE)/tools
 FEATURES := --workspace --features embedded,aws_lambda_events,contract
 EVERYTHING := $(FEATURES),instructions
 LEDGERS := cognito-triggers cognito-triggers-aws cognito-triggers-embedded
-FUNCTIONS := access-code admin-notice courier domain-allow-list pool s3-provisioning unique-nickname user-events welcome-email
+FUNCTIONS := access-code admin-notice courier domain-allow-list links maintenance password-age pool s3-provisioning \
+    session-limit session-release sign-in-alert sign-in-count unique-nickname user-events welcome-email win-back
 CARGO := cargo
 TOOL = $(shell tools/install --path $(1))
 

@@ -6,10 +6,30 @@
 use access_code::AccessCode;
 use admin_notice::AdminNotice;
 use domain_allow_list::DomainAllowList;
+use maintenance::Maintenance;
+use password_age::PasswordAge;
 use s3_provisioning::S3Provisioning;
+use session_limit::SessionLimit;
+use sign_in_alert::SignInAlert;
+use sign_in_count::SignInCount;
 use unique_nickname::UniqueNickname;
 use user_events::UserEvents;
 use welcome_email::WelcomeEmail;
+use win_back::WinBack;
 
 /// Every rule of the house. Among rules that cost the same, the earlier one is asked first.
-pub type Rules = (DomainAllowList, AccessCode, UniqueNickname, S3Provisioning, WelcomeEmail, AdminNotice, UserEvents);
+pub type Rules = (
+    Maintenance,
+    DomainAllowList,
+    AccessCode,
+    UniqueNickname,
+    PasswordAge,
+    SessionLimit,
+    S3Provisioning,
+    WelcomeEmail,
+    AdminNotice,
+    UserEvents,
+    SignInCount,
+    SignInAlert,
+    WinBack,
+);
