@@ -11,7 +11,7 @@
 //! A session is a refresh token and what is made from it. A sign-in reserves a place in PostAuthentication, after the password,
 //! in the one conditional write of the event, so that the limit holds however many sign in at once. PreTokenGeneration, which
 //! follows at once, keeps the place until the refresh token will have lapsed. `places.rs` decides, the ledger's
-//! [`Sessions`](cognito_triggers::ledger::Sessions) remember, and `model.rs` tries both in every order of events.
+//! [`Sessions`] remember, and `model.rs` tries both in every order of events.
 //!
 //! A call that Cognito repeats looks like a second sign-in, so it counts as one until its reservation lapses. Nobody hears of a
 //! sign-out; the function `session-release` is for that. `docs/sessions.md` says what else cannot be known.
