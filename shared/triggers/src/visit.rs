@@ -1,7 +1,7 @@
 //! One invocation's working space: what the rules of a chain share and build up together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -90,8 +90,8 @@ pub struct Page {
     ledger: Arc<dyn Ledger>,
     wants: Wants,
     read: Option<Wants>,
-    reading: Reading,
-    member: Member,
+    reading: Arc<Reading>,
+    member: Arc<Member>,
     invitations: BTreeMap<InvitationKey, Invitation>,
     consumed: BTreeMap<InvitationKey, InvitationChange>,
     glimpses: Glimpses,
@@ -100,14 +100,17 @@ pub struct Page {
     pub(crate) calls: Calls,
 }
 
+/// What is known before anything is read. Shared, because a visit is made for every event, and moved about.
+static NOTHING: LazyLock<(Arc<Reading>, Arc<Member>)> = LazyLock::new(Default::default);
+
 impl Page {
     pub(crate) fn new(ledger: Arc<dyn Ledger>, wants: Wants, glimpses: Glimpses, came: Timestamp) -> Self {
         Self {
             ledger,
             wants,
             read: None,
-            reading: Reading::default(),
-            member: Member::default(),
+            reading: Arc::clone(&NOTHING.0),
+            member: Arc::clone(&NOTHING.1),
             invitations: BTreeMap::new(),
             consumed: BTreeMap::new(),
             glimpses,
@@ -124,7 +127,7 @@ impl Page {
     /// If the ledger cannot be read.
     pub async fn member(&mut self) -> Result<&mut Member, Fault> {
         self.load().await?;
-        Ok(&mut self.member)
+        Ok(Arc::make_mut(&mut self.member))
     }
 
     /// What takes effect at once in the whole pool.
@@ -147,7 +150,7 @@ impl Page {
         if self.read.is_none()
             && let Some(switches) = self.glimpse(now)
         {
-            self.reading.switches = switches;
+            Arc::make_mut(&mut self.reading).switches = switches;
             return Ok(&self.reading.switches);
         }
         self.load().await?;
@@ -223,13 +226,14 @@ impl Page {
         self.calls.reads += 1;
         let reading = self.ledger.read(&wants).await?;
         if first {
-            self.member = reading.member.clone().unwrap_or_default();
-            self.reading = reading;
-            self.invitations = self.reading.invitations.clone();
+            self.member = Arc::new(reading.member.clone().unwrap_or_default());
+            self.invitations = reading.invitations.clone();
+            self.reading = Arc::new(reading);
         } else {
-            self.reading.names.extend(reading.names);
             self.invitations.extend(reading.invitations.clone());
-            self.reading.invitations.extend(reading.invitations);
+            let known = Arc::make_mut(&mut self.reading);
+            known.names.extend(reading.names);
+            known.invitations.extend(reading.invitations);
         }
         self.read = Some(self.wants.clone());
         Ok(())
@@ -247,17 +251,18 @@ impl Page {
 
     /// The page for another run of the chain: the state as it was read, what moved put in, nothing changed.
     pub(crate) fn refreshed(mut self, moved: Moved) -> Self {
+        let known = Arc::make_mut(&mut self.reading);
         if let Some(member) = moved.member {
-            self.reading.member = member;
+            known.member = member;
         }
         for (key, invitation) in moved.invitations {
             match invitation {
-                Some(invitation) => self.reading.invitations.insert(key, invitation),
-                None => self.reading.invitations.remove(&key),
+                Some(invitation) => known.invitations.insert(key, invitation),
+                None => known.invitations.remove(&key),
             };
         }
-        self.member = self.reading.member.clone().unwrap_or_default();
-        self.invitations = self.reading.invitations.clone();
+        self.member = Arc::new(known.member.clone().unwrap_or_default());
+        self.invitations = known.invitations.clone();
         self.consumed.clear();
         self
     }
@@ -266,7 +271,7 @@ impl Page {
     pub(crate) fn undo(&mut self, before: Self) {
         self.member = match before.read {
             Some(_) => before.member,
-            None => self.reading.member.clone().unwrap_or_default(),
+            None => Arc::new(self.reading.member.clone().unwrap_or_default()),
         };
         self.invitations = self.reading.invitations.clone();
         self.invitations.extend(before.invitations);
@@ -276,7 +281,7 @@ impl Page {
     /// What was changed of the state that was read: for comparing before and after a rule.
     fn changes(&self) -> (Option<&Member>, Vec<(&InvitationKey, &Invitation)>, usize) {
         let member =
-            (self.reading.member.as_ref().unwrap_or(&Member::default()) != &self.member).then_some(&self.member);
+            (self.reading.member.as_ref().unwrap_or(&NOTHING.1) != &*self.member).then_some(&*self.member);
         let differs =
             |(key, invitation): &(&InvitationKey, &Invitation)| self.reading.invitations.get(*key) != Some(*invitation);
         (member, self.invitations.iter().filter(differs).collect(), self.consumed.len())
@@ -284,11 +289,11 @@ impl Page {
 
     fn changed_member(&self, marks: &BTreeMap<String, Timestamp>) -> Option<Member> {
         self.wants.sub.as_ref()?;
-        let before = self.reading.member.clone().unwrap_or_default();
-        if before == self.member && marks.is_empty() {
+        let before = self.reading.member.as_ref().unwrap_or(&NOTHING.1);
+        if *before == *self.member && marks.is_empty() {
             return None;
         }
-        let mut member = self.member.clone();
+        let mut member = Member::clone(&self.member);
         member.marks.extend(marks.iter().map(|(key, at)| (key.clone(), *at)));
         Some(member)
     }
