@@ -280,8 +280,7 @@ impl Page {
 
     /// What was changed of the state that was read: for comparing before and after a rule.
     fn changes(&self) -> (Option<&Member>, Vec<(&InvitationKey, &Invitation)>, usize) {
-        let member =
-            (self.reading.member.as_ref().unwrap_or(&NOTHING.1) != &*self.member).then_some(&*self.member);
+        let member = (self.reading.member.as_ref().unwrap_or(&NOTHING.1) != &*self.member).then_some(&*self.member);
         let differs =
             |(key, invitation): &(&InvitationKey, &Invitation)| self.reading.invitations.get(*key) != Some(*invitation);
         (member, self.invitations.iter().filter(differs).collect(), self.consumed.len())
