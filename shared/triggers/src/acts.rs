@@ -65,6 +65,11 @@ impl Acts {
         self.staged.len() + self.first.len()
     }
 
+    /// Whether there is anything to be done before the commit.
+    pub(crate) fn come_first(&self) -> bool {
+        !self.first.is_empty()
+    }
+
     /// Whether there is anything to be done after the commit.
     pub(crate) fn follow(&self) -> bool {
         !self.staged.is_empty()

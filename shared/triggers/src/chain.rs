@@ -123,7 +123,7 @@ impl<T: Trigger> Chain<T> {
         let (ledger, glimpses) = (Arc::clone(&services.ledger), Arc::clone(&self.glimpses));
         let mut page = Page::new(ledger, wants, glimpses, services.clock.now());
         let mut taken = std::collections::BTreeSet::new();
-        loop {
+        let (visit, deliveries) = loop {
             trace.attempts += 1;
             trace.steps.clear();
             let mut visit = Visit {
@@ -141,8 +141,8 @@ impl<T: Trigger> Chain<T> {
             let stopped = self.ask(event, &mut visit, trace, &mut binding).await;
             trace.calls = visit.ledger.calls;
             match stopped {
-                Some(End::Denied { rule, denial }) => {
-                    return match act_on(&denial, event, services, deadline).await {
+                Some(End::Denied { rule, denial }) if !denial.acts().is_empty() => {
+                    return match Box::pin(act_on(&denial, event, services, deadline)).await {
                         Ok(()) => End::Denied { rule, denial },
                         Err(fault) => End::Faulted { rule: Some(rule), fault },
                     };
@@ -152,8 +152,9 @@ impl<T: Trigger> Chain<T> {
             }
             // What was done first and cannot be committed in time was done for nothing.
             let in_time = deadline.saturating_sub(COMMIT).unwrap_or(deadline);
-            if let Err((rule, on_fault, fault)) =
-                visit.acts.carry_out_first(&event.user_pool_id, services, in_time).await
+            if visit.acts.come_first()
+                && let Err((rule, on_fault, fault)) =
+                    Box::pin(visit.acts.carry_out_first(&event.user_pool_id, services, in_time)).await
             {
                 return match on_fault {
                     OnFault::Deny => End::Faulted { rule: Some(rule), fault },
@@ -163,7 +164,7 @@ impl<T: Trigger> Chain<T> {
             let change = visit.change().await;
             trace.calls = visit.ledger.calls;
             let change = match change {
-                Ok(None) => return Self::acted(event, visit, Vec::new(), services, deadline, trace).await,
+                Ok(None) => break (visit, Vec::new()),
                 Ok(Some(change)) => change,
                 Err(fault) => return Self::uncommitted(fault, binding, visit, trace),
             };
@@ -176,9 +177,7 @@ impl<T: Trigger> Chain<T> {
             trace.calls.writes += 1;
             visit.ledger.calls.writes += 1;
             match services.ledger.commit(&change).await {
-                Ok(Committed::Done) => {
-                    return Self::acted(event, visit, change.deliveries, services, deadline, trace).await;
-                }
+                Ok(Committed::Done) => break (visit, change.deliveries),
                 Ok(Committed::Moved(moved)) => {
                     taken = visit.names.taken;
                     taken.extend(moved.taken.iter().cloned());
@@ -186,21 +185,14 @@ impl<T: Trigger> Chain<T> {
                 }
                 Err(fault) => return Self::uncommitted(fault, binding, visit, trace),
             }
-        }
-    }
-
-    /// Does what has to be done before the answer. What was committed stays.
-    async fn acted(
-        event: &Event<T>,
-        visit: Visit<T>,
-        deliveries: Vec<Delivery>,
-        services: &Services,
-        deadline: Timestamp,
-        trace: &mut Trace,
-    ) -> End<T> {
-        match visit.acts.carry_out(&event.user_pool_id, services, deadline).await {
-            Ok(passed_over) => trace.passed_over = passed_over,
-            Err((rule, fault)) => return End::Faulted { rule: Some(rule), fault },
+        };
+        // What has to be done before the answer. What was committed stays. Boxed, as everything that happens rarely: what may be
+        // waited for takes its room in the future of every event, which is moved about.
+        if visit.acts.follow() {
+            match Box::pin(visit.acts.carry_out(&event.user_pool_id, services, deadline)).await {
+                Ok(passed_over) => trace.passed_over = passed_over,
+                Err((rule, fault)) => return End::Faulted { rule: Some(rule), fault },
+            }
         }
         End::Passed(Passed { response: visit.response, deliveries, counts: visit.counts })
     }
