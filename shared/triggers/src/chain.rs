@@ -121,7 +121,8 @@ impl<T: Trigger> Chain<T> {
             Err((rule, fault)) => return End::Faulted { rule: Some(rule), fault },
         };
         let (ledger, glimpses) = (Arc::clone(&services.ledger), Arc::clone(&self.glimpses));
-        let mut page = Page::new(ledger, wants, glimpses, services.clock.now());
+        let came = services.clock.now();
+        let mut page = Page::new(ledger, wants, glimpses, came);
         let mut taken = std::collections::BTreeSet::new();
         let (visit, deliveries) = loop {
             trace.attempts += 1;
@@ -134,7 +135,8 @@ impl<T: Trigger> Chain<T> {
                 acts: Acts::default(),
                 counts: Counts::default(),
                 keys: services.keys.clone(),
-                now: services.clock.now(),
+                // One look at the clock is enough for most events.
+                now: if trace.attempts == 1 { came } else { services.clock.now() },
                 deadline,
             };
             let mut binding = false;
