@@ -13,7 +13,7 @@ use crate::acts;
 use crate::ledger::{Committed, Delivery, Wants};
 use crate::report::{Step, StepVerdict};
 use crate::rule::Denial;
-use crate::visit::{Calls, Counts, Deliveries, DeliveryMode, Glimpses, Names, Page, Visit};
+use crate::visit::{Calls, Counts, Deliveries, DeliveryMode, Glimpses, Mishaps, Names, Page, Visit};
 use crate::{Acts, Answer, Event, Fault, FaultKind, Keys, OnFault, Rule, Services, Trigger, Verdict};
 
 /// What a commit may take: one that cannot finish before the deadline is not begun.
@@ -134,7 +134,9 @@ impl<T: Trigger> Chain<T> {
                 deliveries: Deliveries::default(),
                 acts: Acts::default(),
                 counts: Counts::default(),
+                mishaps: Mishaps::default(),
                 keys: services.keys.clone(),
+                templates: Arc::clone(&services.templates),
                 // One look at the clock is enough for most events.
                 now: if trace.attempts == 1 { came } else { services.clock.now() },
                 deadline,
@@ -258,6 +260,9 @@ impl<T: Trigger> Chain<T> {
             match answer {
                 Ok(Verdict::Continue) => {
                     step(StepVerdict::Continue);
+                    for fault in visit.mishaps.take() {
+                        step(StepVerdict::Fault(fault.kind(), fault.causes()));
+                    }
                     let binds = link.on_fault == OnFault::Deny;
                     *binding |= binds && before.is_some_and(|before| visit.wants_more_than(&before));
                 }

@@ -43,12 +43,14 @@ mod dispatcher;
 mod email;
 mod event;
 mod fault;
+pub mod grants;
 mod keys;
 pub mod ledger;
 mod lenient;
 pub mod links;
 mod mailbox;
 pub mod mailing;
+pub mod message;
 pub mod onboarding;
 pub mod random;
 mod raw;
@@ -70,6 +72,7 @@ pub use dispatcher::{Attach, Chains, Dispatcher, Handled, Invocation, Need, Refu
 pub use email::{EmailAddress, NotAnAddress};
 pub use event::{Caller, Envelope, Event};
 pub use fault::{Fault, FaultKind, Outlook};
+pub use grants::Grant;
 pub use keys::Keys;
 pub use ledger::{Ledger, Wants};
 pub use mailbox::{Mailbox, NotAMailbox};
@@ -79,7 +82,7 @@ pub use services::{Adapter, Adapters, Bucket, Clock, Directory, Environment, Mai
 pub use source::TriggerSource;
 pub use trial::{Seen, StoppedClock, Trial, denied};
 pub use trigger::*;
-pub use visit::{Calls, Counts, Deliveries, DeliveryMode, Held, Hold, Names, Page, Staged, Visit};
+pub use visit::{Calls, Counts, Deliveries, DeliveryMode, Held, Hold, Mishaps, Names, Page, Staged, Visit};
 
 /// What a rule needs to be written and tried.
 pub mod prelude {

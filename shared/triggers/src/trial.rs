@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::chain::{Chain, End, Passed, Place, Trace};
 use crate::config::OnFault;
 use crate::ledger::Delivery;
+use crate::report::{Step, StepVerdict};
 use crate::visit::{Calls, Counts, DeliveryMode};
 use crate::{Clock, Event, Fault, Gate, Rule, Services, Trigger, Verdict};
 
@@ -41,6 +42,8 @@ pub struct Seen<T: Trigger> {
     pub deliveries: Vec<Delivery>,
     /// What was counted.
     pub counts: Counts,
+    /// What was noted to have gone wrong, as it is logged.
+    pub mishaps: Vec<String>,
     /// How often the ledger was called.
     pub calls: Calls,
 }
@@ -102,11 +105,17 @@ impl<R: Send + Sync + 'static> Trial<R> {
             answer: None,
             deliveries: Vec::new(),
             counts: Counts::default(),
+            mishaps: Vec::new(),
             calls: trace.calls,
         };
         match end {
             End::Passed(Passed { response, deliveries, counts }) => {
                 seen.counts = counts;
+                let mishap = |step: Step| match step.verdict {
+                    StepVerdict::Fault(_, causes) => Some(causes),
+                    StepVerdict::Continue | StepVerdict::Deny => None,
+                };
+                seen.mishaps = trace.steps.into_iter().filter_map(mishap).collect();
                 seen.deliveries = deliveries;
                 seen.answer = event.answer(&response).ok().and_then(|text| serde_json::from_str(&text).ok());
             }

@@ -9,7 +9,7 @@ use crate::ledger::{
     Change, CommitId, Condition, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, LeaseId,
     Ledger, Member, MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
 };
-use crate::{Acts, Fault, Keys, Trigger};
+use crate::{Acts, Fault, Keys, Templates, Trigger};
 
 /// What a rule works with. Nothing in it takes effect before the chain is through and the commit is done.
 pub struct Visit<T: Trigger> {
@@ -25,8 +25,12 @@ pub struct Visit<T: Trigger> {
     pub acts: Acts,
     /// What is to be counted, as metrics, if the event passes.
     pub counts: Counts,
+    /// What went wrong and costs nobody anything.
+    pub mishaps: Mishaps,
     /// Keyed hashes.
     pub keys: Keys,
+    /// What messages are made from.
+    pub templates: Arc<dyn Templates>,
     /// The time this event is judged at.
     pub now: Timestamp,
     /// When the answer has to be on its way.
@@ -42,7 +46,9 @@ impl<T: Trigger> Clone for Visit<T> {
             deliveries: self.deliveries.clone(),
             acts: self.acts.clone(),
             counts: self.counts.clone(),
+            mishaps: self.mishaps.clone(),
             keys: self.keys.clone(),
+            templates: Arc::clone(&self.templates),
             now: self.now,
             deadline: self.deadline,
         }
@@ -64,6 +70,22 @@ impl Counts {
     /// What was counted, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.0.iter().map(|(name, count)| (*name, *count))
+    }
+}
+
+/// What went wrong within a rule that goes on all the same: each is logged and counted like the fault of a rule that is passed
+/// over, but what the rule did stays.
+#[derive(Clone, Debug, Default)]
+pub struct Mishaps(Vec<Arc<Fault>>);
+
+impl Mishaps {
+    /// Notes one.
+    pub fn note(&mut self, fault: Fault) {
+        self.0.push(Arc::new(fault));
+    }
+
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Arc<Fault>> + use<> {
+        std::mem::take(&mut self.0).into_iter()
     }
 }
 
@@ -586,7 +608,9 @@ mod tests {
             deliveries: Deliveries::default(),
             acts: Acts::default(),
             counts: Counts::default(),
+            mishaps: Mishaps::default(),
             keys: Keys::default(),
+            templates: crate::Services::none(Arc::<crate::StoppedClock>::default()).templates,
             now: NOW,
             deadline: NOW + SignedDuration::from_secs(4),
         }

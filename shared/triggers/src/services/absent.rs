@@ -12,6 +12,7 @@ use super::{
 };
 use crate::config::ConfigError;
 use crate::ledger::{Change, Committed, DeliveryId, Ledger, Mail, Reading, UserEvent, Wants};
+use crate::message::{MessageTemplate, Words};
 use crate::{Fault, FaultKind, Mailbox};
 
 /// Stands where there is no service.
@@ -130,6 +131,10 @@ impl Templates for Absent {
     }
 
     fn files(&self, _: &str, _: &Map<String, Value>) -> Result<Vec<(String, Object)>, Fault> {
+        Err(self.missing())
+    }
+
+    fn message(&self, _: &MessageTemplate, _: &[String], _: &Map<String, Value>) -> Result<Words, Fault> {
         Err(self.missing())
     }
 

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::Fault;
 use crate::config::ConfigError;
 use crate::ledger::{DeliveryId, Mail};
+use crate::message::{MessageTemplate, Order, Words};
 use crate::services::{Message, Object, Sender};
+use crate::{Fault, FaultKind};
 
 /// Templates and what is made of them.
 ///
@@ -33,6 +34,33 @@ pub trait Templates: Send + Sync + 'static {
     /// If there is no such folder, or a file asks for something it is not given.
     fn files(&self, folder: &str, context: &Map<String, Value>) -> Result<Vec<(String, Object)>, Fault>;
 
+    /// Fills the template of a message. The context holds `code`, `username`, `link` and `occasion` besides what the rule knows,
+    /// and an empty `user` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such template, or it asks for something it is not given; without one of its own, always.
+    fn message(
+        &self,
+        template: &MessageTemplate,
+        locales: &[String],
+        context: &Map<String, Value>,
+    ) -> Result<Words, Fault> {
+        let _ = (locales, context);
+        let problem = format!("the template `{}` is not there: these templates are not for messages", template.name);
+        Err(Fault::of(FaultKind::Configuration, problem))
+    }
+
+    /// The languages of a template, whatever it is for.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such template, or it cannot be read; without an implementation of its own, always.
+    fn languages(&self, template: &MessageTemplate) -> Result<Vec<String>, Fault> {
+        let problem = format!("the languages of the template `{}` are not known", template.name);
+        Err(Fault::of(FaultKind::Configuration, problem))
+    }
+
     /// Fills everything that is used with samples, to find what is wrong before a user waits for it.
     fn check(&self, used: &TemplateUse) -> Vec<ConfigError>;
 }
@@ -46,6 +74,13 @@ pub enum TemplateUse {
         template: String,
         /// What it may be filled with.
         samples: Vec<Map<String, Value>>,
+    },
+    /// A message that Cognito sends.
+    Message {
+        /// The template.
+        template: MessageTemplate,
+        /// What it may be asked for. Every language is tried with each, whatever it wants.
+        orders: Vec<Order>,
     },
     /// A folder of files.
     Files {
