@@ -12,16 +12,38 @@ use serde_json::{Map, Value as Json};
 
 pub(crate) use minijinja::Value;
 
+use crate::isolation::is_mark;
 use crate::text;
 
 /// What a custom attribute begins with.
 const CUSTOM: &str = "custom:";
 /// The longest name a user is called by.
 const LONGEST_NAME: usize = 60;
-/// What is defined beside the user.
-const OTHERS: [&str; 10] = ["client", "count", "dir", "entries", "links", "locale", "name", "pool", "sender", "user"];
+/// What is defined beside the user in a mail.
+const OF_MAILS: [&str; 12] =
+    ["client", "count", "dir", "entries", "links", "locale", "name", "pool", "sender", "sub", "user", "words"];
+/// The same in a message that Cognito sends.
+const OF_MESSAGES: [&str; 15] = [
+    "birthday", "client", "code", "dir", "link", "locale", "name", "occasion", "pool", "sender", "sub", "user",
+    "username", "words", "zone",
+];
+/// The same in a file.
+const OF_FILES: [&str; 5] = ["client", "name", "pool", "sub", "user"];
+/// What of a message is text, and empty where it is not known.
+const TEXTS: [&str; 7] = ["client", "code", "link", "occasion", "pool", "username", "zone"];
 /// The links that are defined in every mail, and empty where it has none.
 const LINKS: [&str; 2] = ["not_me", "unsubscribe"];
+
+/// What is filled, which decides what it is filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// A mail of ours.
+    Mail,
+    /// A message that Cognito sends.
+    Message,
+    /// A file.
+    Files,
+}
 
 /// The values of one context: `user` as an object, what to call the user as `name`, the user's `sub`, and the rule's own.
 pub(crate) fn of(context: &Map<String, Json>) -> BTreeMap<String, Value> {
@@ -33,7 +55,7 @@ pub(crate) fn of(context: &Map<String, Json>) -> BTreeMap<String, Value> {
         let value = match value {
             // What is chosen by a user is one line, wherever it comes from.
             Json::String(text) => Value::from(text::one_line(text)),
-            other => Value::from(Serde(other)),
+            other => Value::from(Serde(without_marks(other))),
         };
         values.insert(name.clone(), value);
     }
@@ -50,6 +72,37 @@ pub(crate) fn of_mail(context: &Map<String, Json>) -> BTreeMap<String, Value> {
     let mut values = of(context);
     values.insert("links".to_owned(), Value::from_pairs(links));
     values
+}
+
+/// The same for a message: with who sends it, and everything that is always defined.
+pub(crate) fn of_message(context: &Map<String, Json>) -> BTreeMap<String, Value> {
+    let mut values = of(context);
+    for name in TEXTS {
+        values.entry(name.to_owned()).or_insert_with(|| Value::from(""));
+    }
+    values.entry("birthday".to_owned()).or_insert_with(|| Value::from(false));
+    let known = context.get("sender");
+    let text = |name: &str| {
+        let text = known.and_then(|sender| sender.get(name)?.as_str()).unwrap_or_default();
+        Value::from(text::one_line(text))
+    };
+    values.insert("sender".to_owned(), sender(text("name"), text("address")));
+    values
+}
+
+/// Who sends it.
+pub(crate) fn sender(name: Value, address: Value) -> Value {
+    Value::from_pairs([("name", name), ("address", address)])
+}
+
+/// The same without the marks of names that are set apart: whatever a user chose is not to hold them.
+fn without_marks(value: &Json) -> Json {
+    match value {
+        Json::String(text) => Json::String(text.replace(is_mark, "")),
+        Json::Array(values) => values.iter().map(without_marks).collect(),
+        Json::Object(values) => values.iter().map(|(name, value)| (name.clone(), without_marks(value))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// A context with every link that is always defined, as it is where there are links.
@@ -69,25 +122,33 @@ fn link(url: &str) -> Value {
 }
 
 /// What was probably meant by the last name of this expression.
-pub(crate) fn meant(expression: &str) -> Option<String> {
+pub(crate) fn meant(expression: &str, scope: Scope) -> Option<String> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let (before, name) = expression.rsplit_once('.').unwrap_or(("", expression));
     if name.is_empty() || !name.chars().all(is_name) {
         return None;
     }
-    let likeness = |known: &&str| strsim::jaro_winkler(name, known);
-    let nearest = |known: &[&'static str]| {
-        let best = known.iter().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
-        (likeness(&best) > 0.82 && best != name).then_some(best)
+    let others: &[&'static str] = match scope {
+        Scope::Mail => &OF_MAILS,
+        Scope::Message => &OF_MESSAGES,
+        Scope::Files => &OF_FILES,
     };
+    let nearest = |known: &[&'static str]| nearest(name, known.iter().copied());
     match before.rsplit('.').next() {
         Some("user") => nearest(&STANDARD_ATTRIBUTES).map(|best| format!("{before}.{best}")),
         Some("links") => nearest(&LINKS).map(|best| format!("{before}.{best}")),
         // An attribute that was written without its user.
         Some("") if STANDARD_ATTRIBUTES.contains(&name) => Some(format!("user.{name}")),
-        Some("") => nearest(&OTHERS).map(str::to_owned),
+        Some("") => nearest(others).map(str::to_owned),
         _ => None,
     }
+}
+
+/// The known name that is most like this one, if it is like it at all.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::jaro_winkler(name, known);
+    let best = known.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (likeness(best) > 0.82 && best != name).then_some(best)
 }
 
 /// Whether a user can have this attribute.

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use cognito_triggers::config::ConfigError;
 use cognito_triggers::{Fault, FaultKind};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, Template, UndefinedBehavior};
 
-use crate::context;
+use crate::context::{self, Scope};
 use crate::moments::NotATime;
 
 /// The steps one filling may take: a notice of the largest digest takes some ten thousand.
@@ -20,6 +20,15 @@ const DEPTH: usize = 50;
 const LONGEST_QUOTE: usize = 80;
 /// The most errors one fault tells.
 const MOST_ERRORS: usize = 3;
+
+/// Where templates come from, for those who read what is wrong with them, and what is defined in them.
+pub(crate) trait Places {
+    /// File and line of a line of the template of this name; of all of it if the name is empty.
+    fn place(&self, name: &str, line: usize) -> (String, usize);
+
+    /// What they are filled with.
+    fn scope(&self) -> Scope;
+}
 
 /// An engine without templates. Whatever is undefined is refused.
 pub(crate) fn engine() -> Environment<'static> {
@@ -46,15 +55,18 @@ pub(crate) fn trim_lines(engine: &mut Environment<'static>) {
     }
 }
 
-/// What is wrong, for those who wrote the template. `place` names the file of a template's name.
-pub(crate) fn wrong(error: &Error, place: impl Fn(&str) -> String) -> ConfigError {
+/// What is wrong, for those who wrote the template.
+pub(crate) fn wrong(error: &Error, places: &impl Places) -> ConfigError {
     let error = innermost(error);
     let quote = quoted(error);
     let detail = error.detail().unwrap_or_default();
     let (problem, remedy) = match error.kind() {
         _ if undefined(error).is_some() || error.kind() == ErrorKind::UndefinedError => {
-            let name = undefined(error).or(quote.as_deref()).unwrap_or("something");
-            return unknown(name, error.name().map(|name| (place(name), error.line().unwrap_or(1))));
+            // What is put together is named by dots, which tell nobody anything.
+            let name = undefined(error).filter(|name| !name.contains("..."));
+            let name = name.or(quote.as_deref()).unwrap_or("something");
+            let place = error.name().map(|name| places.place(name, error.line().unwrap_or(1)));
+            return unknown(name, places.scope(), place);
         }
         ErrorKind::SyntaxError => (
             format!("this cannot be read as a template: {detail}"),
@@ -81,15 +93,15 @@ pub(crate) fn wrong(error: &Error, place: impl Fn(&str) -> String) -> ConfigErro
         }
     };
     let error_at = ConfigError::new(problem).remedy(remedy);
-    match error.name() {
-        Some(name) => error_at.placed(&place(name), error.line().unwrap_or(1)),
+    match error.name().map(|name| places.place(name, error.line().unwrap_or(1))) {
+        Some((file, line)) => error_at.placed(&file, line),
         None => error_at,
     }
 }
 
 /// A name that is not defined, with the one that was probably meant.
-pub(crate) fn unknown(name: &str, place: Option<(String, usize)>) -> ConfigError {
-    let remedy = context::meant(name).map_or_else(
+pub(crate) fn unknown(name: &str, scope: Scope, place: Option<(String, usize)>) -> ConfigError {
+    let remedy = context::meant(name, scope).map_or_else(
         || "see docs/templates.md for what is; or ask `is defined` before".to_owned(),
         |meant| format!("did you mean `{meant}`?"),
     );
@@ -100,31 +112,60 @@ pub(crate) fn unknown(name: &str, place: Option<(String, usize)>) -> ConfigError
     }
 }
 
-/// Attributes no user can have, wherever they stand: also where no sample leads.
-pub(crate) fn unknown_attributes(engine: &Environment<'static>, place: impl Fn(&str) -> String) -> Vec<ConfigError> {
+/// Attributes no user can have, wherever they stand: also where no sample leads. In these templates, as far as they compile.
+pub(crate) fn unknown_attributes<'a>(
+    engine: &Environment<'static>,
+    names: impl IntoIterator<Item = &'a str>,
+    places: &impl Places,
+) -> Vec<ConfigError> {
     let mut errors = Vec::new();
-    for (file, template) in engine.templates() {
-        let mut names: Vec<_> = template.undeclared_variables(true).into_iter().collect();
-        names.sort();
-        for name in names {
-            let attribute = name.strip_prefix("user.").and_then(|rest| rest.split('.').next());
+    for name in names {
+        let Ok(template) = engine.get_template(name) else { continue };
+        for asked in asked(&template) {
+            let attribute = asked.strip_prefix("user.").and_then(|rest| rest.split('.').next());
             if attribute.is_none_or(context::is_attribute) {
                 continue;
             }
-            let line = template.source().lines().position(|line| line.contains(&name)).map_or(1, |line| line + 1);
-            errors.push(unknown(&name, Some((place(file), line))));
+            let line = line_of(&asked, template.source());
+            errors.push(unknown(&asked, places.scope(), Some(places.place(name, line))));
         }
     }
-    // The engine keeps its templates in no order.
     errors.sort_by_key(|error| error.place().map(|(file, line)| (file.to_owned(), line)));
     errors
 }
 
-/// What failed with a real user, for the log: nothing of the user's is in it.
-pub(crate) fn failed(error: &Error, place: impl Fn(&str) -> String) -> Fault {
+/// What a template asks for, in order: `name`, `user.email`, `words.greeting`.
+pub(crate) fn asked(template: &Template<'_, '_>) -> Vec<String> {
+    let mut asked: Vec<_> = template.undeclared_variables(true).into_iter().collect();
+    asked.sort();
+    asked
+}
+
+/// The line in which an expression stands first.
+pub(crate) fn line_of(expression: &str, source: &str) -> usize {
+    source.lines().position(|line| line.contains(expression)).map_or(1, |line| line + 1)
+}
+
+/// Whether it says that this is not defined, which was looked for somewhere by its name.
+pub(crate) fn is_about(error: &Error, name: &str) -> bool {
     let error = innermost(error);
-    let mut text = match error.name() {
-        Some(name) => format!("{}:{}: ", place(name), error.line().unwrap_or(1)),
+    undefined(error).is_some_and(|expression| {
+        // `words.greeting`, or `words[name]`, as which an error has all that was put together.
+        expression.ends_with(']') || expression.rsplit('.').next() == Some(name)
+    })
+}
+
+/// The name of the template an error is in, and the line.
+pub(crate) fn stands_in(error: &Error) -> Option<(&str, usize)> {
+    let error = innermost(error);
+    Some((error.name()?, error.line().unwrap_or(1)))
+}
+
+/// What failed with a real user, for the log: nothing of the user's is in it.
+pub(crate) fn failed(error: &Error, places: &impl Places) -> Fault {
+    let error = innermost(error);
+    let mut text = match error.name().map(|name| places.place(name, error.line().unwrap_or(1))) {
+        Some((file, line)) => format!("{file}:{line}: "),
         None => String::new(),
     };
     // The text of the template tells nothing of the user. The detail of an error might.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use cognito_triggers::config::ConfigError;
 use cognito_triggers::services::Object;
@@ -10,8 +10,9 @@ use cognito_triggers::{Fault, FaultKind};
 use minijinja::{AutoEscape, Environment, Error};
 use serde_json::{Map, Value as Json};
 
-use crate::context::{self, Value};
-use crate::engine;
+use crate::context::{self, Scope, Value};
+use crate::engine::{self, Places};
+use crate::folders;
 
 /// The most files of one folder: what one confirmation puts.
 const MOST_FILES: usize = 100;
@@ -54,7 +55,7 @@ impl FileSet {
     /// Everything that can be seen to be wrong without filling it.
     pub(crate) fn load(base: &Path, folder: &str) -> Result<Self, Vec<ConfigError>> {
         let (root, found) = find(base, folder).map_err(|error| vec![error])?;
-        let place = shown(&base.join(folder));
+        let place = folders::shown(&base.join(folder));
         let mut engine = engine::engine();
         engine::keep_line_breaks(&mut engine);
         engine.set_auto_escape_callback(escaping);
@@ -62,11 +63,12 @@ impl FileSet {
         let (mut errors, mut size) = (Vec::new(), 0);
         for (name, path) in found {
             let place = format!("{}/{name}", set.place);
-            let read = if path.starts_with(&root) { read(&path, &mut size) } else { Err(outside()) };
+            let read = if path.starts_with(&root) { read(&path, &mut size) } else { Err(folders::outside()) };
             let added = read.and_then(|bytes| set.add(name, bytes));
             errors.extend(added.err().map(|error| error.placed(&place, 1)));
         }
-        errors.extend(engine::unknown_attributes(&set.engine, |name| set.place(name)));
+        let templates: BTreeSet<_> = set.engine.templates().map(|(name, _)| name).collect();
+        errors.extend(engine::unknown_attributes(&set.engine, templates, &set));
         if set.files.is_empty() && errors.is_empty() {
             let error = ConfigError::new("there is no file in this folder").placed(&set.place, 1);
             errors.push(error.remedy(
@@ -108,7 +110,7 @@ impl FileSet {
     }
 
     fn add_template(&mut self, name: String, source: String) -> Result<(), ConfigError> {
-        self.engine.add_template_owned(name, source).map_err(|error| engine::wrong(&error, |name| self.place(name)))
+        self.engine.add_template_owned(name, source).map_err(|error| engine::wrong(&error, self))
     }
 
     /// Fills every file with every sample.
@@ -117,9 +119,9 @@ impl FileSet {
         for context in samples.iter().map(context::of) {
             let mut names = BTreeSet::new();
             for file in &self.files {
-                let place = self.place(&file.name);
+                let place = self.path(&file.name);
                 match self.name(file, &context) {
-                    Err(Wrong::Template(error)) => errors.push(engine::wrong(&error, |name| self.place(name))),
+                    Err(Wrong::Template(error)) => errors.push(engine::wrong(&error, self)),
                     Err(Wrong::Name(problem)) => errors.push(ConfigError::new(problem).placed(&place, 1)),
                     Ok(name) if !names.insert(name.clone()) => {
                         let error = ConfigError::new("another file gets the same name").placed(&place, 1);
@@ -128,7 +130,7 @@ impl FileSet {
                     Ok(_) => {}
                 }
                 if let Err(error) = self.body(file, &context) {
-                    errors.push(engine::wrong(&error, |name| self.place(name)));
+                    errors.push(engine::wrong(&error, self));
                 }
             }
         }
@@ -142,7 +144,7 @@ impl FileSet {
     /// If a file asks for something it is not given, or its name comes to nothing that can be a key.
     pub(crate) fn fill(&self, context: &Map<String, Json>) -> Result<Vec<(String, Object)>, Fault> {
         let context = context::of(context);
-        let failed = |error: &Error| engine::failed(error, |name| self.place(name));
+        let failed = |error: &Error| engine::failed(error, self);
         let mut objects = BTreeMap::new();
         for file in &self.files {
             let name = self.name(file, &context).map_err(|wrong| match wrong {
@@ -159,7 +161,7 @@ impl FileSet {
     }
 
     fn fault(&self, file: &Source, problem: &str) -> Fault {
-        Fault::of(FaultKind::Configuration, format!("{}: {problem}", self.place(&file.name)))
+        Fault::of(FaultKind::Configuration, format!("{}: {problem}", self.path(&file.name)))
     }
 
     fn name(&self, file: &Source, context: &BTreeMap<String, Value>) -> Result<String, Wrong> {
@@ -195,8 +197,18 @@ impl FileSet {
     }
 
     /// The path of a file, for messages.
-    fn place(&self, name: &str) -> String {
+    fn path(&self, name: &str) -> String {
         format!("{}/{}", self.place, name.strip_suffix(NAME).unwrap_or(name))
+    }
+}
+
+impl Places for FileSet {
+    fn place(&self, name: &str, line: usize) -> (String, usize) {
+        (self.path(name), line)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Files
     }
 }
 
@@ -245,10 +257,6 @@ fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-fn outside() -> ConfigError {
-    ConfigError::new("this leads out of the folder of the configuration").remedy("put a copy there")
-}
-
 fn read(path: &Path, size: &mut u64) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |error: std::io::Error| ConfigError::new(format!("cannot read it: {error}"));
     let length = fs::metadata(path).map_err(unreadable)?.len();
@@ -263,39 +271,21 @@ fn read(path: &Path, size: &mut u64) -> Result<Vec<u8>, ConfigError> {
 
 /// The real path of `base`, and the files of the folder in order: name below the folder, and real path.
 fn find(base: &Path, folder: &str) -> Result<(PathBuf, Vec<(String, PathBuf)>), ConfigError> {
-    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-    if folder.is_empty() || !Path::new(folder).components().all(inside) {
-        return Err(ConfigError::new(format!("`{folder}` is not a folder below that of the configuration"))
-            .remedy("write a relative path without `..`, e.g. `provision/`"));
-    }
-    let base = if base.as_os_str().is_empty() { Path::new(".") } else { base };
     let path = base.join(folder);
-    let missing = |_| {
-        ConfigError::new(format!("there is no folder `{folder}`"))
-            .remedy(format!("ship it with the function, at {}", shown(&path)))
-    };
-    let (base, root) = (base.canonicalize().map_err(missing)?, path.canonicalize().map_err(missing)?);
-    if !root.starts_with(&base) {
-        return Err(outside().placed(&shown(&path), 1));
-    }
+    let (base, root) = folders::below(base, folder, "provision/")?;
     let mut files = Vec::new();
     walk(&root, "", 0, &mut files).map_err(|error| match error.place() {
         Some(_) => error,
-        None => error.placed(&shown(&path), 1),
+        None => error.placed(&folders::shown(&path), 1),
     })?;
     files.sort();
     Ok((base, files))
 }
 
-/// A folder as it is told.
-fn shown(folder: &Path) -> String {
-    folder.display().to_string().trim_end_matches('/').to_owned()
-}
-
 fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<(String, PathBuf)>) -> Result<(), ConfigError> {
     let unreadable = |error: std::io::Error| {
         let error = ConfigError::new(format!("cannot read it: {error}"));
-        error.remedy("ship it readable").placed(&shown(folder), 1)
+        error.remedy("ship it readable").placed(&folders::shown(folder), 1)
     };
     if depth > DEPTH {
         return Err(ConfigError::new(format!("folders lie more than {DEPTH} deep")).remedy("look for a link to itself"));

@@ -1,13 +1,14 @@
-//! Mails and files made from templates.
+//! Mails, messages and files made from templates.
 //!
-//! A template is a folder `templates/<name>/` with one file per language and part: `en.subject`, `en.html`, `en.txt`,
-//! `de-AT.html`. It is written for [MiniJinja](https://docs.rs/minijinja). What users are called and whatever else they chose
+//! A template is a folder `templates/<name>/` with one file per language and part: `en.subject`, `en.html`, `en.txt`, `en.sms`,
+//! `de-AT.html`; or with parts for every language, `each.html`, and the words of each, `en.toml`. It is written for [MiniJinja](https://docs.rs/minijinja). What users are called and whatever else they chose
 //! is escaped in HTML, cannot stand in a header other than as text, and cannot add a recipient. `docs/templates.md` is the page
 //! for those who write templates.
 //!
 //! Nothing is read before the first use. Then all languages of a template are compiled and filled with samples, among them
 //! users who told nothing and users who mean harm; if one file is wrong, the template is refused as a whole, with file, line
-//! and what to mend. A mail in a language nobody tested is no longer a surprise then.
+//! and what to mend. A mail in a language nobody tested is no longer a surprise then. Messages that are built in were tried when
+//! they were built, and only the language that is asked for is compiled: a user waits for them while a function starts.
 //!
 //! ```
 //! use cognito_triggers::Mailbox;
@@ -40,12 +41,21 @@ mod browser;
 mod builtin;
 mod context;
 mod engine;
+mod examination;
 mod files;
+mod filling;
+mod folders;
+mod glossary;
+mod isolation;
+mod language;
 mod locale;
 mod mail;
 mod moments;
+mod proof;
+mod reading;
 mod template;
 mod text;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,13 +63,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cognito_triggers::config::ConfigError;
 use cognito_triggers::ledger::{DeliveryId, Mail};
+use cognito_triggers::message::{MessageTemplate, Words};
 use cognito_triggers::services::{Message, Object, Sender, TemplateUse, sample_contexts};
 use cognito_triggers::{Fault, Templates};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::context::Scope;
 use crate::files::FileSet;
 use crate::template::Template;
+
+#[cfg(any(test, feature = "starters"))]
+pub use crate::builtin::{starter, starters};
 
 /// Templates in this folder, and folders of files below `base`. Nothing is read yet, and neither need exist: the templates of
 /// the rules that send mails are built in, and a folder of the same name takes the place of one.
@@ -69,6 +84,7 @@ pub fn open(base: &Path, templates: &Path) -> Arc<dyn Templates> {
         base: base.to_owned(),
         folder: templates.to_owned(),
         mails: Cache::default(),
+        messages: Cache::default(),
         sets: Cache::default(),
     })
 }
@@ -77,6 +93,7 @@ struct Library {
     base: PathBuf,
     folder: PathBuf,
     mails: Cache<Template>,
+    messages: Cache<Template>,
     sets: Cache<FileSet>,
 }
 
@@ -104,17 +121,44 @@ impl Templates for Library {
         set.map_err(|errors| engine::refused("folder", folder, &errors))?.fill(context)
     }
 
+    fn message(
+        &self,
+        template: &MessageTemplate,
+        locales: &[String],
+        context: &Map<String, Value>,
+    ) -> Result<Words, Fault> {
+        let found = self.messages.find_or(&key(template), || self.message_of_use(template, context));
+        found.map_err(|errors| engine::refused("template", &template.name, &errors))?.message(locales, context)
+    }
+
+    fn languages(&self, template: &MessageTemplate) -> Result<Vec<String>, Fault> {
+        let found = match self.messages.find(&key(template)) {
+            Some(known) => Ok(known),
+            // A mail is as good: it has all that a message must have.
+            None => self.message_template(template),
+        };
+        Ok(found.map_err(|errors| engine::refused("template", &template.name, &errors))?.languages())
+    }
+
     fn check(&self, used: &TemplateUse) -> Vec<ConfigError> {
         let errors = match used {
             // What is built in was tried when it was built; a start must not pay for that.
-            TemplateUse::Mail { template, .. }
-                if builtin::find(template).is_some() && !self.folder.join(template).exists() =>
-            {
-                Vec::new()
-            }
+            TemplateUse::Mail { template, .. } if is_built_in(&self.folder, template) => Vec::new(),
             TemplateUse::Mail { template, samples } => {
                 self.mails.checked(template, || self.template(template, samples), |it| it.prove(samples))
             }
+            TemplateUse::Message { template, orders } => match self.folder_of(template) {
+                Err(error) => vec![error],
+                Ok(folder) if is_built_in(&folder, &template.name) => Vec::new(),
+                Ok(_) => self.messages.checked(
+                    &key(template),
+                    || {
+                        let loaded = self.message_template(template)?;
+                        none(proof::of(&loaded, orders)).map(|()| loaded)
+                    },
+                    |it| proof::of(it, orders),
+                ),
+            },
             TemplateUse::Files { folder, samples } => {
                 self.sets.checked(folder, || self.file_set(folder, samples), |it| it.prove(samples))
             }
@@ -125,15 +169,54 @@ impl Templates for Library {
 
 impl Library {
     /// Reads a template and fills it with samples.
-    fn template(&self, name: &str, samples: &[Map<String, Value>]) -> Result<Template, Vec<ConfigError>> {
-        let template = Template::load(&self.folder, name)?;
-        none(template.prove(samples)).map(|()| template)
+    fn template(&self, name: &str, samples: &[Map<String, Value>]) -> Result<Arc<Template>, Vec<ConfigError>> {
+        let template = Template::load(&self.folder, name, Scope::Mail)?;
+        none(template.prove(samples)).map(|()| Arc::new(template))
+    }
+
+    /// Reads the template of a message.
+    fn message_template(&self, template: &MessageTemplate) -> Result<Arc<Template>, Vec<ConfigError>> {
+        let folder = self.folder_of(template).map_err(|error| vec![error])?;
+        Template::load(&folder, &template.name, Scope::Message).map(Arc::new)
+    }
+
+    /// The same at its first use: unless it was tried when it was built, it is tried like this.
+    fn message_of_use(
+        &self,
+        template: &MessageTemplate,
+        context: &Map<String, Value>,
+    ) -> Result<Arc<Template>, Vec<ConfigError>> {
+        let loaded = self.message_template(template)?;
+        if loaded.is_built_in() {
+            return Ok(loaded);
+        }
+        none(proof::of_use(&loaded, context)).map(|()| loaded)
+    }
+
+    /// The folder the template of a message is in.
+    fn folder_of(&self, template: &MessageTemplate) -> Result<PathBuf, ConfigError> {
+        let Some(folder) = &template.folder else { return Ok(self.folder.clone()) };
+        folders::below(&self.base, folder, "templates/")?;
+        Ok(self.base.join(folder))
     }
 
     /// Reads a folder of files and fills it with samples.
-    fn file_set(&self, folder: &str, samples: &[Map<String, Value>]) -> Result<FileSet, Vec<ConfigError>> {
+    fn file_set(&self, folder: &str, samples: &[Map<String, Value>]) -> Result<Arc<FileSet>, Vec<ConfigError>> {
         let set = FileSet::load(&self.base, folder)?;
-        none(set.prove(samples)).map(|()| set)
+        none(set.prove(samples)).map(|()| Arc::new(set))
+    }
+}
+
+/// Whether a name stands for what is built in: nobody has put a folder of that name in its place.
+fn is_built_in(folder: &Path, name: &str) -> bool {
+    builtin::find(name).is_some() && !folder.join(name).exists()
+}
+
+/// What the template of a message is kept under.
+fn key(template: &MessageTemplate) -> String {
+    match &template.folder {
+        Some(folder) => format!("{folder}/\0{}", template.name),
+        None => template.name.clone(),
     }
 }
 
@@ -172,13 +255,13 @@ impl<T> Cache<T> {
     fn find_or(
         &self,
         name: &str,
-        load: impl FnOnce() -> Result<T, Vec<ConfigError>>,
+        load: impl FnOnce() -> Result<Arc<T>, Vec<ConfigError>>,
     ) -> Result<Arc<T>, Vec<ConfigError>> {
         if let Some(known) = self.find(name) {
             return Ok(known);
         }
         // Not under the lock: reading may take a while, and reading twice does no harm.
-        let loaded = Arc::new(load()?);
+        let loaded = load()?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -187,8 +270,8 @@ impl<T> Cache<T> {
     fn checked(
         &self,
         name: &str,
-        load: impl FnOnce() -> Result<T, Vec<ConfigError>>,
-        prove: impl FnOnce(&T) -> Vec<ConfigError>,
+        load: impl FnOnce() -> Result<Arc<T>, Vec<ConfigError>>,
+        prove: impl FnOnce(&Arc<T>) -> Vec<ConfigError>,
     ) -> Vec<ConfigError> {
         match self.find(name) {
             Some(known) => prove(&known),

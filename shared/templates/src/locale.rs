@@ -38,6 +38,11 @@ impl Locale {
         wanted.iter().filter_map(|text| Self::parse(text)).find(same).unwrap_or_else(|| self.clone())
     }
 
+    /// The same with less, the longest first: `zh-Hant` and `zh` of `zh-Hant-TW`.
+    pub(crate) fn less(&self) -> impl Iterator<Item = Self> + '_ {
+        (1..self.0.len()).rev().filter_map(|length| Some(Self(self.0.get(..length)?.to_vec())))
+    }
+
     fn nearest<'a>(&self, there: &'a [Self]) -> Option<&'a Self> {
         let shorter = (1..=self.0.len()).rev().filter_map(|length| self.0.get(..length));
         let same = shorter.into_iter().find_map(|parts| there.iter().find(|locale| locale.0 == parts));
@@ -92,6 +97,13 @@ mod tests {
         assert_eq!(chosen(&["it"], &["de", "en", "fr"]), "en");
         assert_eq!(chosen(&["it"], &["de", "en-GB", "fr"]), "en-GB");
         assert_eq!(chosen(&[], &["fr", "de"]), "de", "the first in order");
+    }
+
+    #[test]
+    fn what_a_dialect_belongs_to_is_known() {
+        let less = |text| Locale::parse(text).unwrap().less().map(|it| it.to_string()).collect::<Vec<_>>();
+        assert_eq!(less("zh-Hant-TW"), ["zh-Hant", "zh"]);
+        assert_eq!(less("de"), [""; 0]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use mail_builder::mime::{BodyPart, MimePart};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::template::Letter;
+use crate::filling::Letter;
 use crate::text;
 
 /// The most recipients SES v1 takes (Amazon SES API reference, "SendRawEmail": "Each message can include up to 50 recipient

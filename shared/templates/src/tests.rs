@@ -3,11 +3,13 @@
 mod built_in;
 mod hostile;
 mod mails;
+mod messages;
 mod moments;
 mod refused;
 mod sets;
 mod sign_ins;
 mod unsubscribe;
+mod words;
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::isolation::is_mark;
+
 /// How wide derived text is.
 const WIDTH: usize = 76;
 
@@ -88,9 +90,10 @@ fn marked_items(html: &str) -> Cow<'_, str> {
 }
 
 /// What cannot stand in a line. Marks that turn the direction of writing (Unicode Standard Annex 9) make a text look like
-/// another one.
+/// another one, and ours are not for users to set.
 fn is_unfit(character: char) -> bool {
     character.is_control()
+        || is_mark(character)
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
@@ -103,6 +106,7 @@ mod tests {
     #[test]
     fn a_line_is_one_line() {
         assert_eq!(one_line(" a\r\nBcc: b\u{0}\u{2028}c\u{85}\u{202e}d\t e "), "a Bcc: b c d e");
+        assert_eq!(one_line("a\u{fdd0}b\u{fdd1}"), "a b", "what names are set apart with is ours");
         assert_eq!(one_line("🧑‍🚀 الاسم"), "🧑‍🚀 الاسم", "what joins letters stays");
     }
 

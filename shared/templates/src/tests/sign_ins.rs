@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 
-const LOCALES: [&str; 4] = ["en", "de", "fr", "es"];
+const LOCALES: [&str; 7] = ["en", "de", "fr", "es", "pl", "ja", "ar"];
 const TEMPLATES: [&str; 5] = ["sign-in-alert", "password-warning", "win-back", "win-back-absent", "not-me-notice"];
 const LINK: &str = "https://links.acme.example/?t=MQpub3QtbWUKMTc2NzI2ODgwMA.c2VhbC1zZWFs_-";
 
@@ -65,7 +65,8 @@ fn pages_escape_what_users_chose_and_load_nothing_from_afar() {
             let link = link.map(str::to_owned);
             let user = json!({ "given_name": "Zoë <i>", "email": "zoë&co@example.com" });
             let seen = seen(&place.send(&filled(template, locale, user, given)).unwrap());
-            assert!(seen.html.contains(&format!("<html lang=\"{locale}\" dir=\"ltr\">")));
+            let dir = if locale == "ar" { "rtl" } else { "ltr" };
+            assert!(seen.html.contains(&format!("<html lang=\"{locale}\" dir=\"{dir}\">")));
             assert!(!seen.html.contains("<i>") && !seen.html.contains("<img") && !seen.html.contains("url("));
             // The one address there is that of the link, as it is.
             let addresses: Vec<_> = seen.html.match_indices("http").collect();
