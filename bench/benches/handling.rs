@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cognito_triggers::*;
-use cognito_triggers_bench::{Contest, Pool, ROOT_KEY, Row, large, parse_and_print, sign_up};
+use cognito_triggers_bench::{Contest, Pool, ROOT_KEY, Row, code, large, parse_and_print, sign_up};
 
 /// How long an event takes, beside reading and printing it with `serde_json`.
 #[derive(Parser)]
@@ -65,6 +65,16 @@ fn measure() -> Result<f64, String> {
         .repeated("one rule", |times| one.handle(event, times))
         .repeated("ten rules", |times| ten.handle(event, times))
         .repeated("ten rules, on-fault = \"continue\"", |times| cautious.handle(event, times))
+        .run();
+    println!("{results}");
+
+    let messages = Pool::of_messages()?;
+    let event = code();
+    let answer = messages.try_once(event.as_bytes())?;
+    let results = Contest::new(format!("CustomMessage, {} bytes, answered with {}", event.len(), answer.len()))
+        .work("serde_json: parse and print", || parse_and_print(event.as_bytes()))
+        .work("serde_json: parse and print the answer", || parse_and_print(answer.as_bytes()))
+        .repeated("templated-message", |times| messages.handle(event.as_bytes(), times))
         .run();
     println!("{results}");
     triggers();

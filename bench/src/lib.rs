@@ -6,4 +6,4 @@ mod contest;
 mod subjects;
 
 pub use contest::{Contest, Results, Row, median};
-pub use subjects::{Pool, ROOT_KEY, large, parse_and_print, sign_up};
+pub use subjects::{Pool, ROOT_KEY, code, large, parse_and_print, sign_up};

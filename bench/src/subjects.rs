@@ -35,6 +35,12 @@ pub fn large() -> String {
     (0..missing).fold(event, add).raw().to_owned()
 }
 
+/// The sample of a code that is to be sent to somebody who signed up, printed without blanks as Cognito prints it.
+#[must_use]
+pub fn code() -> String {
+    Event::<CustomMessage>::sample().with_value(&["userName"], "anna").raw().to_owned()
+}
+
 /// What handling is compared with: the event read into a [`Value`] and printed again.
 #[must_use]
 pub fn parse_and_print(event: &[u8]) -> String {
@@ -95,7 +101,14 @@ fn elsewhere(_: &Event<PostConfirmation>, _: &mut Visit<PostConfirmation>) -> An
     Ok(Verdict::Continue)
 }
 
-type Rules = (domain_allow_list::DomainAllowList, access_code::AccessCode, VerifyEmail, Agree, Elsewhere);
+type Rules = (
+    domain_allow_list::DomainAllowList,
+    access_code::AccessCode,
+    templated_message::TemplatedMessage,
+    VerifyEmail,
+    Agree,
+    Elsewhere,
+);
 
 /// A dispatcher, and the runtime it answers in.
 pub struct Pool {
@@ -114,7 +127,7 @@ impl Pool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
         let configuration =
             Configuration::parse("triggers.toml", configuration).map_err(|errors| errors.to_string())?;
-        let adapters = Adapters::none();
+        let adapters = Adapters::none().templates(cognito_triggers_templates::open);
         let opening = configuration.open::<Rules>(&environment, &adapters, Arc::new(SystemClock));
         let dispatcher = runtime.block_on(opening).map_err(|errors| errors.to_string())?;
         Ok(Self { dispatcher, runtime })
@@ -138,6 +151,15 @@ impl Pool {
             [verify-email]
         "#;
         Self::open(configuration, variables)
+    }
+
+    /// The words of messages, from the templates that are built in.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong.
+    pub fn of_messages() -> Result<Self, String> {
+        Self::open("[templated-message]\nname = \"Acme\"", &[])
     }
 
     /// So many rules with nothing against it.
@@ -189,6 +211,15 @@ mod tests {
         assert_eq!(pool.try_once(stranger.as_bytes()), Err("This access code is not valid".into()));
         let stranger = sign_up().replace("example.com", "example.net");
         assert_eq!(pool.try_once(stranger.as_bytes()), Err("Sign-up is not open to this e-mail address".into()));
+    }
+
+    #[test]
+    fn what_is_measured_is_a_message_with_words() {
+        let answer = Pool::of_messages().unwrap().try_once(code().as_bytes()).unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        for part in ["emailSubject", "emailMessage", "smsMessage"] {
+            assert!(answer["response"][part].as_str().is_some_and(|text| text.len() > 10), "{answer}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use s3_provisioning::S3Provisioning;
 use session_limit::SessionLimit;
 use sign_in_alert::SignInAlert;
 use sign_in_count::SignInCount;
+use templated_message::TemplatedMessage;
 use unique_nickname::UniqueNickname;
 use user_events::UserEvents;
 use welcome_email::WelcomeEmail;
@@ -32,4 +33,5 @@ pub type Rules = (
     SignInCount,
     SignInAlert,
     WinBack,
+    TemplatedMessage,
 );

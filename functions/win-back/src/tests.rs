@@ -388,7 +388,7 @@ fn it_is_attached_where_users_sign_in_and_asks_for_what_it_needs() {
                 assert!(samples.len() > 3 && samples.iter().all(whole));
                 template.clone()
             }
-            other @ TemplateUse::Files { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         };
         chains.templates().iter().map(name).collect::<Vec<_>>()
     };

@@ -194,9 +194,6 @@ async fn open<R: RuleSet>(
             return Err(error.into());
         }
         let configuration = Configuration::find(environment)?;
-        for warning in configuration.without_effect() {
-            tracing::warn!(target: "configuration", "{warning}");
-        }
         configuration.open::<R>(environment, adapters, Arc::clone(&clock)).await
     };
     match in_time(opening).await {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, Zoned};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -47,6 +48,12 @@ impl Zone {
     #[must_use]
     pub const fn utc() -> Self {
         Self(TimeZone::UTC)
+    }
+
+    /// Which day it is there.
+    #[must_use]
+    pub fn date_at(&self, time: Timestamp) -> Date {
+        self.at(time).date()
     }
 
     pub(crate) fn at(&self, time: Timestamp) -> Zoned {
