@@ -24,6 +24,7 @@
 use std::collections::BTreeSet;
 
 use cognito_triggers::config::Secret;
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::ledger::{InvitationKey, NameKey, Owner, Refused};
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Attributes, Envelope, Held, Hold, Keys, TriggerSource, Wants};
@@ -94,8 +95,13 @@ const USED_UP: &str = "This access code has been used up";
 /// The longest text that is looked at: longer than any code, shorter than what would cost time to hash.
 const LONGEST: usize = 200;
 
+/// Codes that let anybody in are in the configuration; only invitations are in the ledger.
+const INVITATIONS: &[When] = &[When::on("invitations").by_default()];
+
 impl Configured for AccessCode {
     const SECTION: &'static str = "access-code";
+    const GRANTS: &'static [Grant] =
+        &[grants::READ.when(INVITATIONS), grants::INVITATIONS.when(INVITATIONS), grants::HOLD.when(INVITATIONS)];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if self.codes.is_empty() && !self.invitations {

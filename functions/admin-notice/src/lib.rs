@@ -19,6 +19,7 @@
 //! typed; the template escapes them.
 
 use cognito_triggers::Mailbox;
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::ledger::Mail;
 use cognito_triggers::mailing::{Locale, Mailboxes, TemplateName};
 use cognito_triggers::onboarding::{self, Met, Newcomer, Onboarding, Onboards, Since};
@@ -79,9 +80,22 @@ const fn yes() -> bool {
 /// How long after its hour or day a digest is sent: what was staged in the last instant is stored by then, on whichever clock.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
+/// A digest is never sent within the event.
+const AT_ONCE: &[When] = &[grants::INLINE, When::is("digest", "off").by_default()];
+
 impl Configured for AdminNotice {
     const SECTION: &'static str = "admin-notice";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::SEND.when(AT_ONCE),
+        grants::SEND_WITH_SET.when(AT_ONCE),
+        grants::ACKNOWLEDGE.when(AT_ONCE),
+        grants::SEND.by_courier(),
+        grants::SEND_WITH_SET.by_courier(),
+        grants::FIND_NEWCOMER,
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if self.to.is_empty() {

@@ -14,6 +14,7 @@ use std::time::Instant;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use cognito_triggers::config::{ConfigErrors, Configuration};
 use cognito_triggers::courier::{Courier, Failure, Round, TRY};
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::{Adapters, Clock, ConfigError, Environment, Fault, FaultKind, Invocation, Outlook};
 use cognito_triggers_lambda::{Done, Job};
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +24,9 @@ pub use record::Record;
 
 /// What is kept of the time for noting what became of the last tries, and for counting what is left.
 const SETTLING: SignedDuration = SignedDuration::from_secs(4);
+
+/// What the courier calls of AWS whatever there is to deliver. What a delivery takes, the rule says that stages it.
+pub const GRANTS: &[Grant] = grants::OUTBOX;
 
 /// Answers events until Lambda ends the process, with these services: the whole `main` of the courier.
 #[must_use]

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use cognito_triggers::config::{ConfigErrors, Configuration, Tables};
 use cognito_triggers::courier::in_time;
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::links::{Link, LinkPurpose, Unusable};
 use cognito_triggers::{Adapters, Clock, ConfigError, Environment, Fault, FaultKind, Invocation, Services};
 use cognito_triggers_lambda::{Done, Job, Measures, scrub};
@@ -31,6 +32,20 @@ pub use settings::Settings;
 
 use page::Page;
 use words::Language;
+
+/// What the function calls of AWS, and the courier for it where administrators are told.
+pub const GRANTS: &[Grant] = &[
+    grants::READ,
+    grants::WRITE,
+    grants::ACKNOWLEDGE,
+    grants::FIND_SUB,
+    grants::RESET_PASSWORD,
+    grants::SIGN_OUT,
+    grants::SEND.by_courier().when(TOLD),
+    grants::SEND_WITH_SET.by_courier().when(TOLD),
+];
+
+const TOLD: &[When] = &[When::filled("administrators")];
 
 /// Answers requests until Lambda ends the process, with these services: the whole `main` of the function.
 #[must_use]

@@ -31,6 +31,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cognito_triggers::config::check_clients;
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::mailing::Locale;
 use cognito_triggers::prelude::*;
 use cognito_triggers_moments::Zone;
@@ -98,8 +99,13 @@ const fn yes() -> bool {
     true
 }
 
+const SWITCH: &[When] = &[When::on("switch").by_default()];
+const GROUPS: &[When] = &[When::filled("exempt-groups")];
+
 impl Configured for Maintenance {
     const SECTION: &'static str = "maintenance";
+    const GRANTS: &'static [Grant] =
+        &[grants::READ.when(SWITCH), grants::READ.when(GROUPS), grants::WRITE.when(GROUPS)];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

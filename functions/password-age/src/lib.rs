@@ -23,6 +23,7 @@
 use std::collections::BTreeSet;
 
 use cognito_triggers::config::{check_clients, within};
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::mailing::{Locale, Mailboxes, TemplateName};
 use cognito_triggers::prelude::*;
 use cognito_triggers::services::TemplateUse;
@@ -121,8 +122,20 @@ const LONGEST: u16 = 3650;
 /// What comes again within this time is taken for the same choice of a password: Cognito may call several times for one.
 const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
+const RESET: &[When] = &[When::is("action", "reset")];
+const WARNED: &[When] = &[When::not_zero("warn-days").by_default()];
+
 impl Configured for PasswordAge {
     const SECTION: &'static str = "password-age";
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::RESET_PASSWORD.when(RESET),
+        grants::READ.by_courier().when(WARNED),
+        grants::FIND_USER.by_courier().when(WARNED),
+        grants::SEND.by_courier().when(WARNED),
+        grants::SEND_WITH_SET.by_courier().when(WARNED),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

@@ -21,6 +21,7 @@
 use std::collections::BTreeSet;
 
 use cognito_triggers::AttributeName;
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::ledger::{FileSource, Files};
 use cognito_triggers::onboarding::{self, Newcomer, Onboarding, Onboards, Since};
 use cognito_triggers::prelude::*;
@@ -70,9 +71,24 @@ const fn yes() -> bool {
     true
 }
 
+const COPIED: &[When] = &[When::set("copy-from")];
+const COPIED_INLINE: &[When] = &[grants::INLINE, When::set("copy-from")];
+
 impl Configured for S3Provisioning {
     const SECTION: &'static str = "s3-provisioning";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::PUT_FILES.inline(),
+        grants::READ_FILES.when(COPIED_INLINE),
+        grants::LIST_FILES.when(COPIED_INLINE),
+        grants::ACKNOWLEDGE.inline(),
+        grants::PUT_FILES.by_courier(),
+        grants::READ_FILES.by_courier().when(COPIED),
+        grants::LIST_FILES.by_courier().when(COPIED),
+        grants::FIND_NEWCOMER,
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         let at_sign_in = self.at_sign_in;

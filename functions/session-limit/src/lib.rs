@@ -21,6 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cognito_triggers::config::{check_clients, within};
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::ledger::{SessionId, SessionState, Sessions};
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Act, Envelope, STANDARD_ATTRIBUTES, TokenTrigger, Tokens, TriggerSource, is_protected_claim};
@@ -126,6 +127,8 @@ const SAID: &str = "session_id";
 
 impl Configured for SessionLimit {
     const SECTION: &'static str = "session-limit";
+    const GRANTS: &'static [Grant] =
+        &[grants::READ, grants::WRITE, grants::SIGN_OUT.when(&[When::is("policy", "sign-out-others")])];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

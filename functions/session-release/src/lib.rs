@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cognito_triggers::config::{ConfigErrors, Configuration};
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::ledger::{Amendment, Member, NameChange, NameKey, Owner, Reading, amend};
 use cognito_triggers::{Adapters, Clock, ConfigError, Environment, Fault, Invocation, Services};
 use cognito_triggers_lambda::{Done, Job};
@@ -30,6 +31,9 @@ pub use trail::{Deed, News, Trail, What};
 
 /// The environment variable with the pools a record may be about that names none: their ids with commas between them.
 const POOLS: &str = "TRIGGERS_POOLS";
+
+/// What the function calls of AWS.
+pub const GRANTS: &[Grant] = &[grants::READ, grants::WRITE, grants::REMOVE];
 
 /// Answers events until Lambda ends the process, with these services: the whole `main` of the function.
 #[must_use]

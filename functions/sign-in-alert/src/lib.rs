@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cognito_triggers::ClientContext;
 use cognito_triggers::Mailbox;
 use cognito_triggers::config::{check_clients, within};
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::ledger::Mail;
 use cognito_triggers::links::{LinkPurpose, LinkWish};
 use cognito_triggers::mailing::{Locale, Mailboxes, TemplateName, context_of, verified_mailbox};
@@ -96,6 +97,8 @@ const REPEATED: SignedDuration = SignedDuration::from_secs(30);
 impl Configured for SignInAlert {
     const SECTION: &'static str = "sign-in-alert";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] =
+        &[grants::READ, grants::WRITE, grants::SEND.by_courier(), grants::SEND_WITH_SET.by_courier()];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

@@ -17,6 +17,7 @@
 
 use std::collections::BTreeMap;
 
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::ledger::{ClientSignIns, SignIns};
 use cognito_triggers::prelude::*;
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +52,7 @@ pub const FIRST_SIGN_INS: &str = "FirstSignIns";
 impl Configured for SignInCount {
     const SECTION: &'static str = "sign-in-count";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] = &[grants::READ, grants::WRITE];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if self.once_per_seconds > 3600 {

@@ -19,6 +19,7 @@
 
 use std::collections::BTreeSet;
 
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::ledger::{HeldName, Member, NameKey, Owner};
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Attributes, Envelope, Held, Hold, Keys, TriggerSource, Wants, random};
@@ -93,6 +94,15 @@ const DIGITS: u32 = 4;
 
 impl Configured for UniqueNickname {
     const SECTION: &'static str = "unique-nickname";
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::HOLD,
+        grants::REMOVE,
+        grants::UPDATE_USER.inline(),
+        grants::ACKNOWLEDGE.inline(),
+        grants::UPDATE_USER.by_courier(),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if !(1..=43_200).contains(&self.reservation_minutes) {

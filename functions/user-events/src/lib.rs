@@ -23,6 +23,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::onboarding::{self, Newcomer, Onboarding, Onboards, Since};
 use cognito_triggers::prelude::*;
 use cognito_triggers::{AttributeName, Attributes, TriggerSource, UserStatus};
@@ -77,9 +78,24 @@ const SIGNED_IN: &str = "user-events/signed-in";
 const FORGOTTEN: &str = "user-events/forgot-password";
 const TEMPORARY: &str = "user-events/temporary-password";
 
+/// When a user was created matters only where newcomers are told, and met at a sign-in.
+const WHO_IS_NEW: &[When] = &[
+    When::set("onboard-since"),
+    When::on("at-sign-in").by_default(),
+    When::lists("events", "user.confirmed").by_default(),
+];
+
 impl Configured for UserEvents {
     const SECTION: &'static str = "user-events";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::PUBLISH.inline(),
+        grants::ACKNOWLEDGE.inline(),
+        grants::PUBLISH.by_courier(),
+        grants::FIND_USER.by_courier().when(WHO_IS_NEW),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if self.events.is_empty() {

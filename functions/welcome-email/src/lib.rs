@@ -17,6 +17,7 @@
 //!
 //! What it does not do: greet again after a change of the address, or ask whether a user wants mail.
 
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::ledger::Mail;
 use cognito_triggers::mailing::{self, Locale, Mailboxes, TemplateName};
 use cognito_triggers::onboarding::{self, Newcomer, Onboarding, Onboards, Since};
@@ -66,6 +67,16 @@ const fn yes() -> bool {
 impl Configured for WelcomeEmail {
     const SECTION: &'static str = "welcome-email";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::SEND.inline(),
+        grants::SEND_WITH_SET.inline(),
+        grants::ACKNOWLEDGE.inline(),
+        grants::SEND.by_courier(),
+        grants::SEND_WITH_SET.by_courier(),
+        grants::FIND_NEWCOMER,
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if let Some(index) = self.trusted_providers.iter().position(|name| name.trim().is_empty()) {

@@ -22,6 +22,7 @@
 //! What it does not do: write to users who have not signed in since the rule is on; write again to somebody who stays away.
 
 use cognito_triggers::config::within;
+use cognito_triggers::grants::{self, Grant};
 use cognito_triggers::ledger::{Condition, Mail, Member};
 use cognito_triggers::mailing::{Locale, Mailboxes, TemplateName, verified_mailbox};
 use cognito_triggers::prelude::*;
@@ -101,6 +102,14 @@ const ABSENT: &str = "win-back/absent";
 impl Configured for WinBack {
     const SECTION: &'static str = "win-back";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE,
+        grants::READ.by_courier(),
+        grants::FIND_USER.by_courier(),
+        grants::SEND.by_courier(),
+        grants::SEND_WITH_SET.by_courier(),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

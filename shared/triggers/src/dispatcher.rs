@@ -1,7 +1,7 @@
 //! From the bytes Cognito sent to the bytes it gets back: picks the settings by pool and the chain by source.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -13,7 +13,7 @@ use crate::courier::{self, in_time};
 use crate::report::{Outcome, Report};
 use crate::services::TemplateUse;
 use crate::visit::DeliveryMode;
-use crate::{Envelope, Event, Fault, FaultKind, Rule, Services, Trigger};
+use crate::{Envelope, Event, Fault, FaultKind, PostConfirmation, Rule, Services, Trigger};
 
 /// The chains of one pool, one for each trigger that has a rule.
 ///
@@ -26,6 +26,18 @@ pub struct Chains {
     needs: Vec<(Need, &'static str)>,
     templates: Vec<(TemplateUse, &'static str)>,
     dispensable: Vec<&'static str>,
+    only: Option<Only>,
+    elsewhere: Vec<Elsewhere>,
+}
+
+/// The triggers this function is for, where it is not for all.
+pub(crate) type Only = Arc<BTreeSet<&'static str>>;
+
+/// Sources that rules are attached to in another function.
+struct Elsewhere {
+    prefix: &'static str,
+    trigger: &'static str,
+    forgives: bool,
 }
 
 /// Which sources go to which chain.
@@ -45,6 +57,16 @@ pub(crate) struct Section {
     /// Whether nobody waits for the rule, so that the others work without it.
     pub(crate) is_dispensable: bool,
     pub(crate) environment: crate::Environment,
+    /// Whether the rule has been attached to a trigger this function is for.
+    pub(crate) attached: bool,
+    /// How many needs and templates there were before.
+    pub(crate) before: (usize, usize),
+}
+
+impl Section {
+    pub(crate) fn of(name: &'static str, environment: crate::Environment) -> Self {
+        Self { name, environment, ..Self::default() }
+    }
 }
 
 /// What a rule cannot work without.
@@ -78,8 +100,11 @@ impl Chains {
         if need == Need::Ledger {
             self.section.asks_ledger = true;
         }
+        let is_for_deliveries = matches!(need, Need::Mailer | Need::Bucket | Need::Publisher);
         let need = (need, self.section.name);
-        if !self.needs.contains(&need) {
+        // Deliveries are carried out after a confirmation, and by the courier.
+        let is_elsewhere = is_for_deliveries && !self.is_for(PostConfirmation::NAME);
+        if !is_elsewhere && !self.needs.contains(&need) {
             self.needs.push(need);
         }
         self
@@ -103,11 +128,35 @@ impl Chains {
         &self.section.environment
     }
 
+    /// For these triggers alone.
+    pub(crate) fn for_only(only: Option<Only>) -> Self {
+        Self { only, ..Self::default() }
+    }
+
+    fn is_for(&self, trigger: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(trigger))
+    }
+
     pub(crate) fn begin(&mut self, section: Section) {
         if section.is_dispensable {
             self.dispensable.push(section.name);
         }
-        self.section = section;
+        self.section = Section { attached: false, before: (self.needs.len(), self.templates.len()), ..section };
+    }
+
+    /// After a rule has been attached: one that stands in no chain of this function needs nothing here.
+    pub(crate) fn end(&mut self) {
+        if self.only.is_some() && !self.section.attached {
+            let (needs, templates) = self.section.before;
+            self.needs.truncate(needs);
+            self.templates.truncate(templates);
+        }
+    }
+
+    /// The trigger of an event whose rules stand in another function, and whether it forgives a fault.
+    fn find_elsewhere(&self, envelope: &Envelope) -> Option<(&'static str, bool)> {
+        let found = self.elsewhere.iter().find(|it| it.prefix == envelope.source.prefix())?;
+        Some((found.trigger, found.forgives))
     }
 
     /// Whether nobody waits for the rule of this table.
@@ -141,6 +190,12 @@ impl Chains {
     }
 
     fn add<T: Trigger, R: Rule<T>>(&mut self, rule: Arc<R>, on_fault: OnFault) -> Result<(), ConfigError> {
+        if !self.is_for(T::NAME) {
+            let of = |&prefix| Elsewhere { prefix, trigger: T::NAME, forgives: T::FORGIVING };
+            self.elsewhere.extend(T::SOURCES.iter().map(of));
+            return Ok(());
+        }
+        self.section.attached = true;
         let key = TypeId::of::<T>();
         if !self.chains.contains_key(&key) {
             for &prefix in T::SOURCES {
@@ -294,6 +349,13 @@ impl<T: Trigger> AnyChain for Chain<T> {
     }
 }
 
+/// An event of a trigger whose rules this function was told to leave to another: passing it would open a gate.
+fn misled(trigger: &str, forgives: bool, envelope: &Envelope, mut report: Report) -> Handled {
+    let problem = format!("TRIGGERS_ONLY leaves {trigger} to another function; attach that one to the trigger");
+    let refusal = masked(Fault::of(FaultKind::Configuration, problem), &mut report);
+    Handled { answer: if forgives { Ok(envelope.raw().to_owned()) } else { Err(refusal) }, report }
+}
+
 fn out_of_time() -> Fault {
     Fault::of(FaultKind::Timeout, "the time for the answer was up")
 }
@@ -393,7 +455,12 @@ impl Dispatcher {
         if let Some(broken) = &self.broken {
             return self.excuse(envelope, report, Fault::of(FaultKind::Configuration, broken.clone()));
         }
-        let Some(chain) = self.chains(&envelope.user_pool_id).find(&envelope) else {
+        let chains = self.chains(&envelope.user_pool_id);
+        let Some(chain) = chains.find(&envelope) else {
+            if let Some((trigger, forgives)) = chains.find_elsewhere(&envelope) {
+                report.trigger = Some(trigger);
+                return misled(trigger, forgives, &envelope, report);
+            }
             return Handled { answer: Ok(envelope.raw().to_owned()), report };
         };
         report.trigger = Some(chain.trigger());

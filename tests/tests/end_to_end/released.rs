@@ -15,7 +15,7 @@ use crate::ledger::block_on;
 const BERTA: &str = "0b1b2c3d-0000-4000-8000-0000000be27a";
 
 /// "`additionalEventData.sub` as user" (developer guide, "Amazon Cognito logging in AWS CloudTrail").
-fn record(operation: &str, sub: &str) -> Value {
+pub(crate) fn record(operation: &str, sub: &str) -> Value {
     let time = crate::ledger::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let hidden = "HIDDEN_DUE_TO_SECURITY_REASONS";
     json!({

@@ -47,11 +47,8 @@
 //!
 //! # What a role needs
 //!
-//! | who | on the table | on its index |
-//! |---|---|---|
-//! | functions of rules, `session-release`, `links` | `BatchGetItem`, `PutItem`, `UpdateItem`, `DeleteItem`, `ConditionCheckItem`, `BatchWriteItem` | |
-//! | the courier | `UpdateItem`, `BatchWriteItem`; `BatchGetItem`, for deliveries with a condition about the member | `Query` |
-//! | the operator (`poolctl`) | all of a function's, `Query`, `Scan` for lists of members | `Query` |
+//! [`grants`](cognito_triggers::grants) says it, for each piece of this work, and every rule which of them it has done;
+//! docs/permissions.md explains. A transaction has no permission of its own: what it puts, updates, deletes and checks has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, AuthFlowType, ExplicitAuthFlowsType, UserStatusType};
+use cognito_triggers::grants;
 use cognito_triggers::services::contract::{self, Registry};
 use cognito_triggers::services::{NewPassword, Opening, User};
 use cognito_triggers::{Directory, Environment, Outlook};
 use cognito_triggers_aws::{CognitoDirectory, DIRECTORY, Limits};
 use serde_json::json;
 
+use crate::grants::{asked, granted};
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
@@ -133,7 +135,8 @@ async fn pool(ministack: &Ministack, users: &[&str]) -> String {
 fn the_contract_holds() {
     let ministack = Ministack::shared();
     run(async move {
-        let open = || Arc::new(CognitoDirectory::open(&environment(&ministack.endpoint()), Limits::TOOL).unwrap());
+        let proxy = Proxy::before(ministack.address()).await;
+        let open = || Arc::new(CognitoDirectory::open(&environment(&proxy.endpoint()), Limits::TOOL).unwrap());
         let suite = contract::directory(open(), Arc::new(Owner::of(&ministack))).client(open()).spawn(|task| {
             let task = tokio::spawn(task);
             Box::pin(async move { task.await.unwrap() })
@@ -143,6 +146,7 @@ fn the_contract_holds() {
             "ministack makes no such user through its API; tried below with Cognito's answer",
         );
         suite.holds().await;
+        assert_eq!(asked(&proxy.exchanges()), granted(&[grants::DIRECTORY]));
     });
 }
 

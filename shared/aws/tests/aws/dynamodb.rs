@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use cognito_triggers::grants;
 use cognito_triggers::ledger::contract::Contract;
 use cognito_triggers::ledger::{
     Change, CommitId, Committed, Delivery, DeliveryId, Invitation, InvitationChange, InvitationKey, Ledger,
@@ -18,6 +19,7 @@ use cognito_triggers_aws::{DynamoLedger, LEDGER, Limits};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::grants::{asked, granted};
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run, run_alone};
@@ -130,13 +132,19 @@ fn the_contract_holds() {
     run_alone(async move {
         let (name, _) = table(&ministack).await;
         // A crowd of 64 waits for one server written in Python: what is proved here is what is right, not how fast.
-        let open = || Arc::new(DynamoLedger::open(&name, &environment(&ministack.endpoint()), Limits::TOOL).unwrap());
+        let proxy = Proxy::before(ministack.address()).await;
+        let open = || Arc::new(DynamoLedger::open(&name, &environment(&proxy.endpoint()), Limits::TOOL).unwrap());
         let contract = Contract::of(open()).client(open()).spawn(|task| {
             let task = tokio::spawn(task);
             Box::pin(async move { task.await.unwrap() })
         });
         // A round of everything is thousands of calls; the race for a name alone is 64.
         contract.clone().rounds((rounds() / 20).max(1)).holds().await;
+        let granted = granted(&[grants::LEDGER, grants::OUTBOX, grants::OPERATOR]);
+        assert_eq!(
+            asked(&proxy.exchanges()),
+            granted.into_iter().filter(|(on, _)| on.service().0 == "ledger").collect()
+        );
         contract.rounds(rounds()).only("one_of_many_gets_the_name").await;
     });
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_eventbridge::types::Target;
+use cognito_triggers::grants;
 use cognito_triggers::ledger::UserEvent;
 use cognito_triggers::services::Opening;
 use cognito_triggers::services::contract::{self, Audience};
@@ -16,6 +17,7 @@ use cognito_triggers_aws::{EventBridgePublisher, Limits, PUBLISHER};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::grants::{asked, granted};
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
@@ -152,6 +154,7 @@ fn the_contract_holds() {
             Box::pin(async move { task.await.unwrap() })
         });
         suite.holds().await;
+        assert_eq!(asked(&proxy.exchanges()), granted(&[grants::PUBLISHER]));
     });
 }
 

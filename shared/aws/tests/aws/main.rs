@@ -7,6 +7,7 @@
 mod cognito;
 mod dynamodb;
 mod eventbridge;
+mod grants;
 mod ministack;
 mod proxy;
 mod s3;

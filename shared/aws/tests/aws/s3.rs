@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use cognito_triggers::grants;
 use cognito_triggers::services::contract::{self, Shelf};
 use cognito_triggers::services::{Object, Opening, Placed};
 use cognito_triggers::{Bucket, FaultKind, Outlook, random};
 use cognito_triggers_aws::{BUCKET, Limits, S3Bucket};
 
+use crate::grants::{asked, granted};
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
@@ -91,8 +93,9 @@ fn the_contract_holds() {
     let ministack = Ministack::shared();
     run(async move {
         let name = made(&ministack).await;
+        let proxy = Proxy::before(ministack.address()).await;
         let open = async || {
-            let opening = Opening { address: name.clone(), environment: environment(&ministack.endpoint()) };
+            let opening = Opening { address: name.clone(), environment: environment(&proxy.endpoint()) };
             (BUCKET.open)(opening).await.unwrap()
         };
         let witness = Arc::new(Store(s3(&ministack), name.clone()));
@@ -105,6 +108,7 @@ fn the_contract_holds() {
             // Amazon's does: "Copies the object only if the object key name at the destination does not already exist".
             .except("of_many_who_put_and_copy_one_creates", "ministack looks at If-None-Match of a put only");
         suite.holds().await;
+        assert_eq!(asked(&proxy.exchanges()), granted(&[grants::BUCKET]));
     });
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_ses::Client;
 use aws_sdk_ses::config::{BehaviorVersion, Credentials, Region};
+use cognito_triggers::grants;
 use cognito_triggers::services::contract::{self, Letterbox, Received};
 use cognito_triggers::services::{Message, Opening, Sender};
 use cognito_triggers::{Fault, FaultKind, Mailbox, Mailer, Outlook, random};
@@ -18,6 +19,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::grants::{asked, granted};
 use crate::ministack::Ministack;
 use crate::proxy::{Exchange, Proxy, Trouble};
 use crate::{environment, run};
@@ -138,6 +140,7 @@ fn the_contract_holds() {
             Box::pin(async move { task.await.unwrap() })
         });
         suite.holds().await;
+        assert_eq!(asked(&proxy.exchanges()), granted(&[grants::MAILER]));
     });
 }
 

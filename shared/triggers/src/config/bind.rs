@@ -1,12 +1,14 @@
 //! Binds the tables of the file to the rules of a program: finds, merges, reads and attaches them, and collects what is wrong.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::file::{Configuration, SERVICES};
 use super::settings::{Misfit, either, nearest};
 use super::tree::{Node, Table, Value};
 use super::{ConfigError, Configured, KNOWN_SECTIONS, OnFault, RuleSet, RuleVisitor};
-use crate::dispatcher::Section;
+use crate::dispatcher::{Only, Section};
+use crate::trigger::TRIGGER_NAMES;
 use crate::{Chains, DeliveryMode, Environment, Need};
 
 /// What a check found out about a configuration without an error.
@@ -35,8 +37,15 @@ pub(super) fn bind<R: RuleSet>(configuration: &Configuration, environment: &Envi
     R::each(&mut names);
     let Names(names) = names;
     let mut bound = Bound { errors: strangers(configuration, &names), ..Bound::default() };
+    let only = match only(environment) {
+        Ok(only) => only,
+        Err(error) => {
+            bound.errors.push(error);
+            return bound;
+        }
+    };
 
-    let mut binding = Binding::of(configuration, environment, None);
+    let mut binding = Binding::of(configuration, environment, &only, None);
     R::each(&mut binding);
     let mut any = binding.found;
     bound.base = binding.chains;
@@ -47,7 +56,7 @@ pub(super) fn bind<R: RuleSet>(configuration: &Configuration, environment: &Envi
             continue;
         };
         any = true;
-        let mut binding = Binding::of(configuration, environment, Some((pool, tables)));
+        let mut binding = Binding::of(configuration, environment, &only, Some((pool, tables)));
         R::each(&mut binding);
         bound.pools.insert(pool.clone(), binding.chains);
         bound.checked.pools.insert(pool.clone(), binding.on);
@@ -61,6 +70,25 @@ pub(super) fn bind<R: RuleSet>(configuration: &Configuration, environment: &Envi
         bound.errors.push(error.placed(configuration.file(), 1));
     }
     bound
+}
+
+/// The triggers a function is for: those that `TRIGGERS_ONLY` names, all if it is not set.
+fn only(environment: &Environment) -> Result<Option<Only>, ConfigError> {
+    let Some(text) = environment.find("TRIGGERS_ONLY") else { return Ok(None) };
+    let mut only = BTreeSet::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let known = TRIGGER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            ConfigError::new(format!("there is no trigger `{name}`"))
+                .at("TRIGGERS_ONLY")
+                .remedy(format!("write names with commas between them: {}", either(&TRIGGER_NAMES)))
+        })?;
+        only.insert(*known);
+    }
+    if only.is_empty() {
+        let error = ConfigError::new("no trigger is named").at("TRIGGERS_ONLY");
+        return Err(error.remedy("write e.g. `PreSignUp,PostConfirmation`, or leave it out for all"));
+    }
+    Ok(Some(Arc::new(only)))
 }
 
 /// The tables of a program's rules.
@@ -113,6 +141,7 @@ impl Binding<'_> {
                 if let Err(error) = rule.attach(&mut self.chains) {
                     self.refuse(R::SECTION, &prepared, error);
                 }
+                self.chains.end();
             }
             Ok(_) => {}
             Err(misfit) => self.misfit(R::SECTION, &prepared, misfit),
@@ -122,8 +151,13 @@ impl Binding<'_> {
 }
 
 impl<'a> Binding<'a> {
-    fn of(configuration: &'a Configuration, environment: &'a Environment, pool: Option<(&'a str, &'a Table)>) -> Self {
-        let (chains, on, errors) = (Chains::default(), Vec::new(), Vec::new());
+    fn of(
+        configuration: &'a Configuration,
+        environment: &'a Environment,
+        only: &Option<Only>,
+        pool: Option<(&'a str, &'a Table)>,
+    ) -> Self {
+        let (chains, on, errors) = (Chains::for_only(only.clone()), Vec::new(), Vec::new());
         Self { configuration, environment, pool, chains, found: false, on, errors }
     }
 
@@ -198,7 +232,7 @@ impl<'a> Binding<'a> {
         let environment = self.environment.clone();
         let Prepared { on_fault, delivery, .. } = *prepared;
         let is_dispensable = (default, on_fault) == (OnFault::Continue, OnFault::Continue);
-        self.chains.begin(Section { name, on_fault, asks_ledger: false, delivery, is_dispensable, environment });
+        self.chains.begin(Section { on_fault, delivery, is_dispensable, ..Section::of(name, environment) });
     }
 
     /// Notes what the rule itself found wrong.

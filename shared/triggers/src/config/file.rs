@@ -5,11 +5,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::bind::{Bound, Checked, DELIVERY_REMEDY, bind, delivery_mode, pool_path};
+use super::bind::{Bound, Checked, DELIVERY_REMEDY, bind, delivery_mode};
 use super::error::in_order;
 use super::settings::{either, nearest};
 use super::tree::{self, Node, Table, Value};
-use super::{ConfigError, ConfigErrors, KNOWN_SECTIONS, RuleSet, WRITTEN_SECTIONS};
+use super::{ConfigError, ConfigErrors, RuleSet};
 use crate::{Chains, DeliveryMode, Environment, Keys, Need};
 
 /// Where the file is looked for if `TRIGGERS_CONFIG` does not say: a Lambda layer, then the working directory.
@@ -143,25 +143,6 @@ impl Configuration {
         Ok((bound.base, bound.pools))
     }
 
-    /// Tables that are accepted and do nothing: there is no such rule yet.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<ConfigError> {
-        let of_pools = self.pools().filter_map(|(pool, node)| Some((Some(pool), node.as_table()?)));
-        let mut found = Vec::new();
-        for (pool, tables) in std::iter::once((None, &self.root)).chain(of_pools) {
-            let planned = |key: &str| KNOWN_SECTIONS.contains(&key) && !WRITTEN_SECTIONS.contains(&key);
-            for (key, node) in tables.iter().filter(|(key, _)| planned(key)) {
-                let error = ConfigError::new("there is no such rule yet, so this table has no effect").at(key);
-                let error = match pool {
-                    Some(pool) => error.within(&pool_path(pool)),
-                    None => error,
-                };
-                found.push(error.placed(&self.file, node.line));
-            }
-        }
-        found
-    }
-
     /// Everything [`Configuration::open`] looks at, except that no service is opened.
     ///
     /// Without an environment the file alone is judged: what it leaves to environment variables (secrets, the root key,
@@ -198,7 +179,6 @@ impl Configuration {
         if environment.is_none() {
             (checked.warnings, errors) = errors.into_iter().partition(ConfigError::is_elsewhere);
         }
-        checked.warnings.extend(self.without_effect());
         in_order(&mut checked.warnings);
         ConfigErrors::check(errors)?;
         Ok(checked)

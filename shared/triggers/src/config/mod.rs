@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::Chains;
+use crate::{Chains, Grant};
 
 mod bind;
 mod clients;
 mod error;
 mod file;
+mod granted;
 mod open;
 mod schema;
 mod secret;
@@ -26,6 +27,7 @@ pub use bind::Checked;
 pub use clients::{check_clients, is_client_id};
 pub use error::{ConfigError, ConfigErrors, within};
 pub use file::{Configuration, ServiceAddresses};
+pub use granted::Granted;
 pub use schema::schema;
 pub use secret::Secret;
 pub use tables::Tables;
@@ -46,25 +48,6 @@ pub const KNOWN_SECTIONS: &[&str] = &[
     "sign-in-alert",
     "sign-in-count",
     "templated-message",
-    "unique-nickname",
-    "user-events",
-    "welcome-email",
-    "win-back",
-];
-
-/// Those of [`KNOWN_SECTIONS`] whose rules are written. The names of the others are taken, so that files can be written for the
-/// time to come; until then they have no effect, which is said at every start.
-pub(crate) const WRITTEN_SECTIONS: &[&str] = &[
-    "access-code",
-    "admin-notice",
-    "domain-allow-list",
-    "links",
-    "maintenance",
-    "password-age",
-    "s3-provisioning",
-    "session-limit",
-    "sign-in-alert",
-    "sign-in-count",
     "unique-nickname",
     "user-events",
     "welcome-email",
@@ -103,6 +86,8 @@ pub trait Configured: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const SECTION: &'static str;
     /// What a fault of it does, unless the table says `on-fault`.
     const ON_FAULT: OnFault = OnFault::Deny;
+    /// What it calls of AWS within its events, and what the courier calls for it: see [`grants`](crate::grants).
+    const GRANTS: &'static [Grant] = &[];
 
     /// Checks the settings and attaches the rule to its triggers.
     ///

@@ -669,6 +669,46 @@ fn a_rule_nobody_waits_for_is_left_out_if_its_table_is_wrong_or_it_lacks_somethi
     assert!(opened("[cloakrom]\n[doorman]\nallow = []", &[]).is_err());
 }
 
+#[test]
+fn a_function_for_some_triggers_needs_what_they_need_and_refuses_the_others() {
+    let text = "[doorman]\nallow = []\n[cloakroom]\non-fault = \"deny\"";
+    // The cloakroom would need a ledger, were it not elsewhere.
+    let dispatcher = opened(text, &[("TRIGGERS_ONLY", " PreSignUp , PreAuthentication")]).unwrap();
+    assert_eq!(dispatcher.chains("p").overview(), [("PreSignUp", vec!["doorman"])]);
+    assert!(dispatcher.chains("p").needs().is_empty());
+    let handled = |source: &str| {
+        let source = crate::TriggerSource::from(source);
+        let body = sample(&source, None).unwrap().as_bytes();
+        let invocation = Invocation { body, request_id: "1f3a9c2e", deadline: Timestamp::MAX };
+        (dispatcher.handle(invocation).now_or_never().unwrap(), String::from_utf8_lossy(body).into_owned())
+    };
+    assert_eq!(handled("PreSignUp_SignUp").0.answer.unwrap_err().kind, "Denied");
+    // No rule anywhere: it goes back, and so does what forgives, but the log has it.
+    let (echoed, event) = handled("PreAuthentication_Authentication");
+    assert_eq!(echoed.answer.unwrap(), event);
+    let (forgiven, event) = handled("PostConfirmation_ConfirmSignUp");
+    assert_eq!(forgiven.answer.unwrap(), event);
+    let (_, fault) = forgiven.report.fault.unwrap();
+    assert_eq!(fault, "TRIGGERS_ONLY leaves PostConfirmation to another function; attach that one to the trigger");
+
+    let key = ("TRIGGERS_KEY", KEY);
+    let dispatcher =
+        opened(text, &[("TRIGGERS_ONLY", "PostConfirmation"), key, ("TRIGGERS_LEDGER", "shelf:a")]).unwrap();
+    let body = sample(&crate::TriggerSource::PreSignUpSignUp, None).unwrap().as_bytes();
+    let invocation = Invocation { body, request_id: "1f3a9c2e", deadline: Timestamp::MAX };
+    let refused = dispatcher.handle(invocation).now_or_never().unwrap().answer.unwrap_err();
+    assert_eq!(refused.kind, "Fault", "a gate whose rules are elsewhere lets nobody in");
+
+    let told = |only: &str| opened(text, &[("TRIGGERS_ONLY", only)]).err().unwrap();
+    assert!(opened(text, &[("TRIGGERS_ONLY", "presignup")]).is_ok());
+    assert_eq!(
+        told(","),
+        "TRIGGERS_ONLY: no trigger is named; write e.g. `PreSignUp,PostConfirmation`, or leave it out for all"
+    );
+    let unknown = "TRIGGERS_ONLY: there is no trigger `SignUp`; write names with commas between them: `PreSignUp`, ";
+    assert!(told("PreSignUp,SignUp").starts_with(unknown));
+}
+
 /// The services of a program without rules, and the doubts.
 fn opened_without_rules(text: &str, variables: &[(&str, &str)]) -> Result<(Services, String), String> {
     let clock = Arc::new(StoppedClock::default());
@@ -849,18 +889,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn a_table_whose_rule_is_still_to_come_is_told_to_have_no_effect() {
-    let text = "[doorman]\nallow = []\n[templated-message]\n[pools.\"eu-central-1_Globex\".templated-message]\n";
-    let warnings = Configuration::parse("triggers.toml", text).unwrap().without_effect();
-    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        told,
-        [
-            "triggers.toml:3: templated-message: there is no such rule yet, so this table has no effect",
-            "triggers.toml:4: pools.\"eu-central-1_Globex\".templated-message: there is no such rule yet, so this table has no effect",
-        ]
-    );
 }

@@ -82,6 +82,23 @@ pub trait Trigger: Sized + Send + Sync + 'static {
     type Response: Serialize + Clone + Default + Send + Sync;
 }
 
+/// What the triggers of Cognito are called.
+pub const TRIGGER_NAMES: [&str; 13] = [
+    PreSignUp::NAME,
+    PostConfirmation::NAME,
+    PreAuthentication::NAME,
+    PostAuthentication::NAME,
+    CustomMessage::NAME,
+    PreTokenGenerationV1::NAME,
+    DefineAuthChallenge::NAME,
+    CreateAuthChallenge::NAME,
+    VerifyAuthChallengeResponse::NAME,
+    UserMigration::NAME,
+    CustomEmailSender::NAME,
+    CustomSmsSender::NAME,
+    InboundFederation::NAME,
+];
+
 /// What requests have in common; each has some of it.
 pub trait Request {
     /// `userAttributes`.

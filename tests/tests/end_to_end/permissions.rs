@@ -1,0 +1,370 @@
+//! Every rule calls of AWS what it declares, no more and no less: each alone, for what it decides and for what it leaves to the
+//! courier, on the services of AWS behind a proxy that notes what goes over the wire.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use cognito_triggers::config::{Configuration, Granted};
+use cognito_triggers::grants::{self, Caller, Grant, Resource};
+use cognito_triggers::ledger::{Invitation, LedgerAdmin};
+use cognito_triggers::links::{Link, LinkPurpose};
+use cognito_triggers::{Adapters, Clock, Dispatcher, Environment, Keys};
+use cognito_triggers_aws::{BUCKET, DIRECTORY, DynamoLedger, LEDGER, Limits, MAILER, OUTBOX, PUBLISHER};
+use cognito_triggers_lambda::SystemClock;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::grants::{Actions, asked, granted};
+use crate::kit::{KEY, event, set};
+use crate::ministack::Ministack;
+use crate::proxy::Proxy;
+use crate::races::RUNTIME;
+use crate::released::record;
+use crate::world::{PLENTY, handle};
+
+/// A clock that is put forward.
+struct Ahead(AtomicI64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(time)
+    }
+}
+
+/// A pool of ministack's with one user, whom two proxies lie before: one for functions, one for the courier.
+struct Stage {
+    pool: String,
+    sub: String,
+    services: String,
+    ledger: DynamoLedger,
+    functions: Proxy,
+    couriers: Proxy,
+    clock: Arc<Ahead>,
+    folder: tempfile::TempDir,
+}
+
+/// A code as invitations have it.
+const CODE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+const DAY: i64 = 24 * 60 * 60;
+
+impl Stage {
+    async fn set(ministack: &Ministack) -> Self {
+        let name = format!("granted-{}", cognito_triggers::random::number().unwrap());
+        let ledger = DynamoLedger::open(&name, &environment(&ministack.endpoint()), Limits::TOOL).unwrap();
+        ledger.create_table().await.unwrap();
+        ministack.query("ses", "Action=VerifyDomainIdentity&Domain=acme.example").unwrap();
+        ministack.make_bucket(&name);
+        put(ministack, &format!("/{name}/templates/hello.txt"));
+        let made = cognito(ministack, "CreateUserPool", &json!({ "PoolName": "test" }));
+        let pool = made["UserPool"]["Id"].as_str().unwrap().to_owned();
+        let attribute = |name: &str, value: &str| json!({ "Name": name, "Value": value });
+        let attributes = [attribute("email", "anna@example.com"), attribute("email_verified", "true")];
+        let user = json!({ "UserPoolId": pool, "Username": "anna", "UserAttributes": attributes });
+        let made = cognito(ministack, "AdminCreateUser", &user);
+        let attributes = made["User"]["Attributes"].as_array().unwrap().iter();
+        let sub = attributes.filter(|it| it["Name"] == "sub").find_map(|it| it["Value"].as_str()).unwrap().to_owned();
+        let password =
+            json!({ "UserPoolId": pool, "Username": "anna", "Password": "Secret-Password-1", "Permanent": true });
+        cognito(ministack, "AdminSetUserPassword", &password);
+        let services = format!(
+            "[services]\nledger = \"dynamodb:{name}\"\ndirectory = \"cognito\"\nbucket = \"s3:{name}\"\n\
+             mailer = \"ses:Acme <hello@acme.example>?configuration-set=acme\"\npublisher = \"eventbridge:default\"\n\
+             links = \"https://links.example/\"\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("provision")).unwrap();
+        std::fs::write(folder.path().join("provision/hello.txt"), "Hello\n").unwrap();
+        Self {
+            pool,
+            sub,
+            services,
+            ledger,
+            functions: Proxy::before(ministack.address()).await,
+            couriers: Proxy::before(ministack.address()).await,
+            clock: Arc::new(Ahead(AtomicI64::new(0))),
+            folder,
+        }
+    }
+
+    fn configuration(&self, tables: &str) -> Configuration {
+        let file = self.folder.path().join("triggers.toml");
+        Configuration::parse(&file.display().to_string(), &format!("{}{tables}", self.services)).unwrap()
+    }
+
+    fn adapters() -> Adapters {
+        let adapters = Adapters::none().ledger(LEDGER).outbox(OUTBOX).directory(DIRECTORY).mailer(MAILER);
+        adapters.bucket(BUCKET).publisher(PUBLISHER).templates(cognito_triggers_templates::open)
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    async fn function(&self, configuration: &Configuration) -> Dispatcher {
+        let environment = environment(&self.functions.endpoint());
+        let opened = configuration.open::<pool::Rules>(&environment, &Self::adapters(), self.clock()).await;
+        let opened = opened.unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(opened.doubts().is_empty(), "{:?}", opened.doubts());
+        opened
+    }
+
+    fn of_anna(&self, name: &str, nickname: &str) -> Value {
+        let values = [("/userName", "anna"), ("email", "anna@example.com"), ("email_verified", "true")];
+        let mut event = event(name, &values);
+        set(&mut event, "/userPoolId", json!(self.pool));
+        set(&mut event, "nickname", json!(nickname));
+        match name.starts_with("PreSignUp") {
+            true => set(&mut event, "/request/validationData", json!({ "accessCode": CODE })),
+            false => set(&mut event, "sub", json!(self.sub)),
+        }
+        event
+    }
+
+    /// Everything that can happen to a user, and then for a year the courier.
+    async fn play(&self, tables: &str) {
+        let configuration = self.configuration(tables);
+        let keys = Keys::parse(KEY).unwrap();
+        let invitation = Invitation {
+            version: 1,
+            maximum: 9,
+            expires: None,
+            revoked: false,
+            note: None,
+            created: self.clock.now(),
+            uses: [].into(),
+        };
+        for key in keys.invitation(&self.pool, CODE) {
+            self.ledger.create_invitation(&key, &invitation).await.unwrap();
+        }
+        let function = self.function(&configuration).await;
+        let see = async |name: &str, nickname: &str| {
+            let handled = handle(&function, &self.of_anna(name, nickname), PLENTY).await;
+            assert!(handled.report.fault.is_none(), "{tables}: {name}: {:?}", handled.report);
+        };
+        // Cognito asks twice where an answer was lost; what was reserved must then still be so.
+        see("PreSignUp_SignUp", "Anni").await;
+        see("PreSignUp_SignUp", "Anni").await;
+        // In between she asks for a name that somebody else has: only one rule minds.
+        let mut rival = self.of_anna("PostConfirmation_ConfirmSignUp", "Taken");
+        for (path, value) in [("/userName", "berta"), ("email", "berta@example.com"), ("sub", "berta")] {
+            set(&mut rival, path, json!(value));
+        }
+        handle(&function, &rival, PLENTY).await;
+        see("PostConfirmation_ConfirmSignUp", "Taken").await;
+        for day in [0, 40, 41, 200] {
+            self.clock.0.store(day * DAY + 60, Ordering::SeqCst);
+            for name in [
+                "PreAuthentication_Authentication",
+                "PostAuthentication_Authentication",
+                "TokenGeneration_Authentication",
+            ] {
+                see(name, if day == 0 { "Anni" } else { "Taken" }).await;
+            }
+            self.sweep(&configuration).await;
+            see("PostAuthentication_Authentication", "Taken").await;
+        }
+        for days in [260, 400] {
+            self.clock.0.store(days * DAY, Ordering::SeqCst);
+            self.sweep(&configuration).await;
+        }
+    }
+
+    async fn sweep(&self, configuration: &Configuration) {
+        let environment = environment(&self.couriers.endpoint());
+        let opened = configuration.open_courier(&environment, &Self::adapters(), self.clock()).await;
+        let (courier, doubts) = opened.unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(doubts.is_empty(), "{doubts:?}");
+        let round = courier.sweep(self.clock.now() + SignedDuration::from_secs(300)).await;
+        assert!(round.failures.is_empty(), "{:?}", round.failures);
+    }
+}
+
+/// What a rule's function and the courier may do, and did.
+#[track_caller]
+fn compared(stage: &Stage, tables: &str, unmet: &[&str]) {
+    let needed = stage.configuration(tables).grants::<pool::Rules>();
+    let by = |caller: Caller| {
+        let of_caller = |it: &&Granted| it.grant.by == caller;
+        let all: Vec<_> = needed.iter().filter(of_caller).map(|it| it.grant).collect();
+        granted(&[&all])
+    };
+    let outbox = granted(&[grants::OUTBOX]);
+    let couriers: Actions = by(Caller::Courier).union(&outbox).cloned().collect();
+    for (who, granted, asked) in [
+        ("the function", by(Caller::Function), asked(&stage.functions.exchanges())),
+        ("the courier", couriers, asked(&stage.couriers.exchanges())),
+    ] {
+        let more: Vec<_> = asked.difference(&granted).collect();
+        assert!(more.is_empty(), "{who} was asked for more than is granted by {tables}: {more:?}");
+        let is_met = |it: &&(Resource, String)| !unmet.contains(&format!("{who}: {}", it.1).as_str());
+        let less: Vec<_> = granted.difference(&asked).filter(is_met).collect();
+        assert!(less.is_empty(), "{who} is granted more than was asked for by {tables}: {less:?}");
+    }
+}
+
+fn holds(cases: &[(&str, &[&str])]) {
+    let ministack = Ministack::shared();
+    for (tables, unmet) in cases {
+        let stage = RUNTIME.block_on(async {
+            let stage = Stage::set(&ministack).await;
+            stage.play(tables).await;
+            stage
+        });
+        compared(&stage, tables, unmet);
+    }
+}
+
+#[test]
+fn gates_ask_for_what_they_declare() {
+    holds(&[
+        ("[domain-allow-list]\nallow = [\"example.com\"]\n", COURIER_IDLE),
+        ("[access-code]\n", COURIER_IDLE),
+        ("[maintenance]\n", COURIER_IDLE),
+        ("[maintenance]\nexempt-groups = [\"staff\"]\n", COURIER_IDLE),
+        ("[unique-nickname]\n", &[]),
+        ("[unique-nickname]\npolicy = \"assign\"\ndelivery = \"deferred\"\n", &[]),
+        ("[session-limit]\nmax = 1\npolicy = \"sign-out-others\"\n", COURIER_IDLE),
+        ("[session-limit]\nmax = 1\n", COURIER_IDLE),
+        ("[password-age]\nmax-days = 90\naction = \"reset\"\n", &[]),
+        ("[password-age]\nmax-days = 90\nwarn-days = 0\n", COURIER_IDLE),
+        ("[sign-in-count]\n", COURIER_IDLE),
+    ]);
+}
+
+#[test]
+fn what_delivers_asks_for_what_it_declares() {
+    holds(&[
+        ("[welcome-email]\n", COURIER_EARLY),
+        ("[welcome-email]\ndelivery = \"deferred\"\n", &[]),
+        ("[welcome-email]\ndelivery = \"deferred\"\nonboard-since = 2020-01-01\n", MET_AT_CONFIRMATION),
+        ("[admin-notice]\nto = \"ops@acme.example\"\n", COURIER_EARLY),
+        ("[admin-notice]\nto = \"ops@acme.example\"\ndigest = \"day\"\n", &[]),
+        ("[s3-provisioning]\nfiles = \"provision/\"\n", COURIER_EARLY),
+        ("[s3-provisioning]\ncopy-from = \"templates/\"\n", COURIER_EARLY),
+        ("[s3-provisioning]\ncopy-from = \"templates/\"\ndelivery = \"deferred\"\n", &[]),
+        ("[user-events]\n", &[]),
+        ("[user-events]\ndelivery = \"deferred\"\n", &[]),
+        ("[sign-in-alert]\nwhen = \"always\"\n", &[]),
+        ("[win-back]\nafter-days = 30\n", &[]),
+    ]);
+}
+
+/// What is no rule, tried with what it is there for.
+#[test]
+fn functions_without_rules_ask_for_what_they_declare() {
+    let ministack = Ministack::shared();
+    RUNTIME.block_on(async {
+        let stage = Stage::set(&ministack).await;
+        stage.play("[unique-nickname]\n[session-limit]\nmax = 3\n").await;
+        let (of_links, of_release) =
+            (Proxy::before(ministack.address()).await, Proxy::before(ministack.address()).await);
+        let configuration = stage.configuration("[links]\nadministrators = [\"ops@acme.example\"]\n");
+        let adapters = Adapters::none().ledger(LEDGER).directory(DIRECTORY);
+        let services = async |proxy: &Proxy| {
+            let opened = configuration.open_services(&environment(&proxy.endpoint()), &adapters, stage.clock()).await;
+            opened.unwrap_or_else(|errors| panic!("{errors}")).0
+        };
+
+        let deadline = stage.clock.now() + PLENTY;
+        let job = links::LinksJob::new(services(&of_links).await, configuration.tables("links").unwrap());
+        for (purpose, about) in [(LinkPurpose::Unsubscribe, "win-back"), (LinkPurpose::NotMe, "")] {
+            let (pool, sub) = (stage.pool.clone(), stage.sub.clone());
+            let link = Link { purpose, about: about.into(), pool, sub, expires: deadline };
+            let form_token = Some(link.token(&Keys::parse(KEY).unwrap()).unwrap());
+            let request = links::Request { method: links::Method::Post, form_token, ..links::Request::default() };
+            let answered = job.answer(&request, deadline).await;
+            assert_eq!(answered.outcome, links::Outcome::Done, "{purpose:?}: {:?}", answered.fault);
+        }
+        did("links", links::GRANTS, &of_links);
+
+        let job = session_release::SessionRelease::new(services(&of_release).await);
+        for operation in ["ChangePassword", "AdminUserGlobalSignOut", "AdminDeleteUser"] {
+            let mut record = record(operation, &stage.sub);
+            set(&mut record, "/detail/requestParameters/userPoolId", json!(stage.pool));
+            set(&mut record, "/detail/eventTime", json!(stage.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+            job.carry_out(record.to_string().as_bytes()).await.unwrap();
+        }
+        did("session-release", session_release::GRANTS, &of_release);
+    });
+}
+
+/// What the function itself may do is what it did.
+#[track_caller]
+fn did(who: &str, declared: &[Grant], proxy: &Proxy) {
+    let own: Vec<_> = declared.iter().filter(|grant| grant.by == Caller::Function).copied().collect();
+    assert_eq!(asked(&proxy.exchanges()), granted(&[&own]), "{who}");
+}
+
+/// Nothing is ever staged.
+const COURIER_IDLE: &[&str] = &["the courier: dynamodb:UpdateItem", "the courier: dynamodb:BatchWriteItem"];
+
+/// All was carried out with the event.
+const COURIER_EARLY: &[&str] = &[
+    "the courier: dynamodb:UpdateItem",
+    "the courier: dynamodb:BatchWriteItem",
+    "the courier: ses:SendRawEmail",
+    "the courier: s3:PutObject",
+    "the courier: s3:GetObject",
+    "the courier: s3:ListBucket",
+];
+
+/// Only who is met at a sign-in has to be new.
+const MET_AT_CONFIRMATION: &[&str] = &["the courier: cognito-idp:AdminGetUser"];
+
+fn environment(endpoint: &str) -> Environment {
+    [
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("TRIGGERS_KEY", KEY),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Calls Cognito as the pool's owner would.
+#[track_caller]
+fn cognito(ministack: &Ministack, operation: &str, body: &Value) -> Value {
+    let credential = "AWS4-HMAC-SHA256 Credential=test/20300101/eu-central-1/cognito-idp/aws4_request";
+    let head = format!(
+        "POST / HTTP/1.0\r\nhost: localhost\r\nauthorization: {credential}, SignedHeaders=host, Signature=0\r\n\
+         content-type: application/x-amz-json-1.1\r\nx-amz-target: AWSCognitoIdentityProviderService.{operation}\r\n"
+    );
+    serde_json::from_str(&answer(ministack, &head, &body.to_string())).unwrap()
+}
+
+fn put(ministack: &Ministack, path: &str) {
+    answer(ministack, &format!("PUT {path} HTTP/1.0\r\nhost: localhost\r\n"), "Hello\n");
+}
+
+#[track_caller]
+fn answer(ministack: &Ministack, head: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(ministack.address()).unwrap();
+    let length = body.len();
+    connection.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200"), "{answer}");
+    body.to_owned()
+}
+
+#[test]
+fn every_rule_is_tried() {
+    let source = include_str!("permissions.rs");
+    let rules: BTreeSet<_> = cognito_triggers::config::KNOWN_SECTIONS.iter().copied().collect();
+    // It calls nothing.
+    let untried = rules.iter().filter(|rule| !source.contains(&format!("\"[{rule}]\\n"))).copied();
+    assert_eq!(untried.collect::<Vec<_>>(), ["templated-message"]);
+}
