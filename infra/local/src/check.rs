@@ -23,6 +23,12 @@ pub(crate) struct CheckArguments {
     file: Option<PathBuf>,
 }
 
+impl CheckArguments {
+    pub(crate) fn of(file: Option<&Path>) -> Self {
+        Self { file: file.map(Path::to_owned) }
+    }
+}
+
 /// In which order triggers run, as far as they do after each other.
 const ORDER: [&str; 12] = [
     "InboundFederation",
@@ -156,8 +162,13 @@ pub(crate) fn run(arguments: &CheckArguments, world: &mut World<'_>) -> Result<u
 
 /// The file that was named, or the one a function would take.
 pub(crate) fn configuration(file: Option<&Path>, world: &World<'_>) -> Result<Configuration, Problem> {
+    configuration_of(file, &world.environment())
+}
+
+/// The same with these variables.
+pub(crate) fn configuration_of(file: Option<&Path>, environment: &Environment) -> Result<Configuration, Problem> {
     let Some(file) = file else {
-        return Ok(Configuration::find(&world.environment())?);
+        return Ok(Configuration::find(environment)?);
     };
     let name = file.display();
     let bytes = fs::read(file).map_err(|error| match error.kind() {
@@ -206,6 +217,11 @@ fn show_used(used: &[&TemplateUse], folder: &Path, beside: &Path, world: &mut Wo
         TemplateUse::Mail { template, .. } => {
             let own = folder.join(template);
             (template.clone(), if own.is_dir() { own.display().to_string() } else { "built in".to_owned() })
+        }
+        TemplateUse::Message { template, .. } => {
+            let own =
+                template.folder.as_ref().map_or_else(|| folder.to_owned(), |own| beside.join(own)).join(&template.name);
+            (template.name.clone(), if own.is_dir() { own.display().to_string() } else { "built in".to_owned() })
         }
         TemplateUse::Files { folder, .. } => (folder.clone(), beside.join(folder).display().to_string()),
     };
@@ -261,7 +277,7 @@ fn overview(world: &mut World<'_>, chains: &Chains, paint: Paint) -> Result<(), 
 }
 
 /// The pools with settings of their own, whatever rules these are of.
-fn pools_named(file: &toml::Table) -> impl Iterator<Item = &str> {
+pub(crate) fn pools_named(file: &toml::Table) -> impl Iterator<Item = &str> {
     let pools = file.get("pools").and_then(toml::Value::as_table);
     pools.into_iter().flatten().map(|(name, _)| name.as_str())
 }
@@ -272,7 +288,7 @@ fn own_tables<'a>(file: &'a toml::Table, pool: &str) -> impl Iterator<Item = &'a
 }
 
 /// Gives every variable the file names a value, unless it has one: for the overview only.
-fn name_variables(value: &toml::Value, variables: &mut BTreeMap<String, String>) {
+pub(crate) fn name_variables(value: &toml::Value, variables: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
             if let (1, Some(toml::Value::String(name))) = (table.len(), table.get("env")) {

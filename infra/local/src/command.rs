@@ -7,13 +7,17 @@ use clap::{Parser, Subcommand};
 
 use crate::check::CheckArguments;
 use crate::event::EventArguments;
+use crate::gallery::GalleryArguments;
 use crate::home::{DEFAULT_FOLDER, Home};
 use crate::invoke::InvokeArguments;
 use crate::members::MembersArguments;
 use crate::outbox::OutboxArguments;
+use crate::package::PackageArguments;
+use crate::policy::PolicyArguments;
 use crate::sessions::SessionsArguments;
+use crate::starter::StarterArguments;
 use crate::world::{Problem, World};
-use crate::{check, event, invoke, members, outbox, sessions, tour};
+use crate::{check, event, gallery, grants, invoke, members, outbox, package, policy, sessions, starter, tour};
 
 /// A user pool on this machine. Without a command: a guided tour
 #[derive(Parser, Debug)]
@@ -44,6 +48,16 @@ enum Command {
     Sessions(SessionsArguments),
     /// Checks a configuration and shows what it does
     Check(CheckArguments),
+    /// Shows every mail and message of a configuration in the browser
+    Gallery(GalleryArguments),
+    /// Copies built-in templates into a folder, to be changed
+    Starter(StarterArguments),
+    /// Writes what a Lambda layer needs: a configuration with its templates
+    Package(PackageArguments),
+    /// Prints the IAM policy a function's role needs for a configuration
+    Policy(PolicyArguments),
+    /// Prints what every function's role may need of AWS
+    Grants,
     /// Prints the JSON Schema of triggers.toml, for editors
     Schema,
 }
@@ -83,6 +97,11 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
         Some(Command::Members(arguments)) => members::run(&arguments, &home, world).await,
         Some(Command::Sessions(arguments)) => sessions::run(&arguments, &home, world).await,
         Some(Command::Check(arguments)) => check::run(&arguments, world),
+        Some(Command::Gallery(arguments)) => gallery::run(&arguments, world).await,
+        Some(Command::Starter(arguments)) => starter::run(&arguments, world),
+        Some(Command::Package(arguments)) => package::run(&arguments, world),
+        Some(Command::Policy(arguments)) => policy::run(&arguments, world),
+        Some(Command::Grants) => grants::run(world),
         Some(Command::Schema) => {
             let schema = cognito_triggers::config::schema::<pool::Rules>();
             let text = serde_json::to_string_pretty(&schema).map_err(|error| Problem::new(error.to_string()))?;

@@ -72,6 +72,7 @@ functions! {
     SessionLimit = "session-limit": (session_limit::SessionLimit,),
     SignInAlert = "sign-in-alert": (sign_in_alert::SignInAlert,),
     SignInCount = "sign-in-count": (sign_in_count::SignInCount,),
+    TemplatedMessage = "templated-message": (templated_message::TemplatedMessage,),
     UniqueNickname = "unique-nickname": (unique_nickname::UniqueNickname,),
     UserEvents = "user-events": (user_events::UserEvents,),
     WelcomeEmail = "welcome-email": (welcome_email::WelcomeEmail,),

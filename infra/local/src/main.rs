@@ -33,7 +33,7 @@ fn program() -> u8 {
         err: &mut Quiet(err.lock()),
         input: &mut io::stdin().lock(),
     };
-    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(std::env::args_os(), world)),
         Err(error) => {
             complain(&format!("no runtime can be started: {error}"));

@@ -108,6 +108,21 @@ impl Call {
         Self::new(TriggerSource::PostAuthenticationAuthentication, &user.user_name, request, json!({}))
     }
 
+    /// About a user who exists, with a request that has more than the attributes.
+    pub(super) fn about(
+        source: TriggerSource,
+        user: &LocalUser,
+        mut request: Value,
+        client_metadata: &Strings,
+        response: Value,
+    ) -> Self {
+        if let Some(request) = request.as_object_mut() {
+            request.insert("userAttributes".into(), json!(attributes(user)));
+        }
+        with_metadata(&mut request, client_metadata);
+        Self::new(source, &user.user_name, request, response)
+    }
+
     pub(super) fn tokens(
         source: TriggerSource,
         user: &LocalUser,

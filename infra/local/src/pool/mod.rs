@@ -3,7 +3,7 @@
 //!
 //! Every call goes through the [`Dispatcher`] as bytes, as in a Lambda, and yields a [`Step`].
 //!
-//! What it does not do: send mails and messages (so nothing is asked for their text), keep passwords, aliases or devices,
+//! It asks for the words of messages it would send, and sends none. What else it does not do: keep passwords, aliases or devices,
 //! challenge anybody, migrate users, and sign tokens. Groups it keeps until it is dropped. Where Cognito's order is not
 //! documented it takes the one that is harder for a rule: a sign-up under a user name that is given reaches the trigger before
 //! it is refused, and so does the sign-in of a disabled user.
@@ -13,6 +13,7 @@
 
 mod account;
 mod event;
+mod message;
 mod people;
 mod step;
 mod trail;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use cognito_triggers::message::Occasion;
 use cognito_triggers::{Directory, Dispatcher, Fault, Invocation, TriggerSource, UserStatus, random};
 use cognito_triggers_embedded::{LocalDirectory, LocalUser, NewUser, new_user_name};
 use jiff::SignedDuration;
@@ -173,6 +175,9 @@ impl LocalPool {
                 return Ok(Err(refused));
             }
         }
+        if !confirmed && let Err(refused) = self.write_to(Occasion::SignUp, &user, &client_metadata, steps).await? {
+            return Ok(Err(refused));
+        }
         Ok(Ok(self.again(user).await?))
     }
 
@@ -249,7 +254,12 @@ impl LocalPool {
         if let Err(refused) = self.call(call, &mut steps).await? {
             return Ok(Done { steps, result: Err(refused) });
         }
-        let result = self.create(&user_name, attributes, UserStatus::ForceChangePassword).await?;
+        let mut result = self.create(&user_name, attributes, UserStatus::ForceChangePassword).await?;
+        if let Ok(user) = &result
+            && let Err(refused) = self.write_to(Occasion::AdminCreateUser, user, &client_metadata, &mut steps).await?
+        {
+            result = Err(refused);
+        }
         Ok(Done { steps, result })
     }
 

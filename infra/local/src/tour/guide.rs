@@ -205,6 +205,10 @@ impl<'a, 'b> Guide<'a, 'b> {
                 Some((path, claim)) => format!("claim {claim} of the {} token", token(path)),
                 None => path.clone(),
             };
+            let value = match (path.as_str(), value.as_str()) {
+                ("emailMessage", Some(page)) => format!("a page of {} characters", page.chars().count()),
+                _ => value.to_string(),
+            };
             self.fact("sets", &format!("{text} = {value}"), |_, text| text.to_owned())?;
         }
         Ok(())

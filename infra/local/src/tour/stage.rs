@@ -52,6 +52,9 @@ policy = "reject"               # refuse a name that is taken, suggest another
 
 [welcome-email]                 # in the user's language, from a template that is built in
 
+[templated-message]             # the words of the codes Cognito sends, likewise
+name = "Acme"
+
 [admin-notice]
 to = "ops@acme.example"         # one mail for each; digest = "day" makes one of all
 
