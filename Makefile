@@ -1,5 +1,5 @@
 # The commands of this repository; `make` lists them. They need Rust, a C compiler and Python 3 with pip, nothing else: tools are
-# installed by `make tools`, in pinned versions.
+# installed by `make tools`, in pinned versions. Chromium is the system's; root on Debian gets that, too.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +17,7 @@ FEATURES := --workspace --features embedded,aws_lambda_events,contract
 EVERYTHING := $(FEATURES),instructions
 LEDGERS := cognito-triggers cognito-triggers-aws cognito-triggers-embedded
 FUNCTIONS := access-code admin-notice courier domain-allow-list links maintenance password-age pool s3-provisioning \
-    session-limit session-release sign-in-alert sign-in-count unique-nickname user-events welcome-email win-back
+    session-limit session-release sign-in-alert sign-in-count templated-message unique-nickname user-events welcome-email win-back
 CARGO := cargo
 TOOL = $(shell tools/install --path $(1))
 
@@ -27,7 +27,7 @@ CONFIRMATIONS ?= 10000
 SECONDS_EACH ?= 60
 TARGET ?= event config email nickname
 
-.PHONY: help tools tools-test tools-lint build deployable test soak bench lint fmt docs deny schema fuzz ci clean-pool clean
+.PHONY: help tools tools-test tools-lint build deployable test pictures soak bench lint fmt docs deny schema fuzz ci clean-pool clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ help: ## Show this list
 tools: tools-test tools-lint ## Install the pinned tools that are missing (also done by the targets that need them)
 
 tools-test:
-	@tools/install ministack cargo-lambda
+	@tools/install ministack cargo-lambda aws-sam-cli cognito-local playwright chromium
 
 tools-lint:
 	@tools/install cargo-deny
@@ -52,7 +52,14 @@ test: tools-test ## Run all tests, with everything they need set up
 	@$(MAKE) build
 	@"$(CARGO_TARGET_DIR)/debug/local" schema | diff docs/triggers.schema.json - >/dev/null || \
 	    { echo "docs/triggers.schema.json is out of date: run 'make schema'"; exit 1; }
+	@"$(CARGO_TARGET_DIR)/debug/local" grants | diff infra/grants.json - >/dev/null || \
+	    { echo "infra/grants.json is out of date: run 'make schema'"; exit 1; }
 	CONTRACT_ROUNDS=5 $(CARGO) test --locked $(FEATURES)
+
+pictures: ## Take the pictures in docs/pictures anew
+	@tools/install playwright chromium fonts
+	$(CARGO) build --locked --package cognito-triggers-local --bin local
+	$(call TOOL,playwright)/python tests/browser/pictures.py "$(CARGO_TARGET_DIR)/debug/local" docs/pictures
 
 soak: tools-test ## Run what happens at once ROUNDS (1000) times over, and CONFIRMATIONS (10000) under faults
 	CONTRACT_ROUNDS=$(ROUNDS) $(CARGO) test --locked --features contract --tests contract $(addprefix --package ,$(LEDGERS))
@@ -68,12 +75,14 @@ bench: ## Measure, beside the reference each figure is compared with; counts ins
 	else \
 	    echo "valgrind is not installed, so instructions are not counted (e.g. apt-get install valgrind)"; \
 	fi
-	$(CARGO) build --locked --release --package domain-allow-list
+	$(CARGO) build --locked --release --package domain-allow-list --package templated-message
 	$(CARGO) build --locked --release --package cognito-triggers-bench --bins
-	printf '[domain-allow-list]\nallow = ["example.com"]\n' > "$(CARGO_TARGET_DIR)/bench.toml"
+	printf '[domain-allow-list]\nallow = ["example.com"]\n[templated-message]\n' > "$(CARGO_TARGET_DIR)/bench.toml"
 	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/domain-allow-list" \
 	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench.toml" --event tests/events/PreSignUp_SignUp.json \
 	    --rounds 300 --check 1.15 --check-memory 4096
+	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/templated-message" \
+	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench.toml" --event tests/events/CustomMessage_SignUp.json --rounds 300
 
 lint: ## Check formatting and run clippy, warnings denied
 	$(CARGO) fmt --all --check
@@ -88,9 +97,11 @@ docs: ## Build the documentation of all crates, warnings denied
 deny: tools-lint ## Check the dependencies: bans, licences, sources
 	PATH=$(call TOOL,cargo-deny):$$PATH $(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources
 
-schema: ## Write the JSON Schema of triggers.toml to docs/triggers.schema.json
+schema: ## Write the JSON Schema of triggers.toml to docs/triggers.schema.json, and what functions need of AWS to infra/grants.json
 	$(CARGO) run --locked --quiet --package cognito-triggers-local --bin local -- schema > docs/triggers.schema.json.new
 	mv docs/triggers.schema.json.new docs/triggers.schema.json
+	$(CARGO) run --locked --quiet --package cognito-triggers-local --bin local -- grants > infra/grants.json.new
+	mv infra/grants.json.new infra/grants.json
 
 fuzz: ## Fuzz TARGET (all) for SECONDS_EACH (60): needs a nightly Rust and a C++ compiler
 	@rustup run nightly rustc --version >/dev/null 2>&1 || \

@@ -85,7 +85,7 @@ fn cargo_lambda() -> Command {
 
 /// Where `make tools` puts what tests need.
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where the tools are")]
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     if let Some(tools) = std::env::var_os("TRIGGERS_TOOLS").filter(|tools| !tools.is_empty()) {
         return tools.into();
     }

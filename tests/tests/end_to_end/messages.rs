@@ -1,6 +1,7 @@
 //! The words of messages, through the real binary: every occasion, a template of one's own, one that is wrong, and no call of
 //! anybody.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use cognito_triggers_tests::Outcome;
@@ -62,11 +63,26 @@ fn every_occasion_has_words_in_every_language_and_calls_nobody() {
         assert_eq!((&line["ledger_reads"], &line["ledger_writes"]), (&json!(0), &json!(0)), "{line}");
         assert_eq!(line["outcome"], "passed", "{line}");
     }
-    // Of all that the process has open, the only connection is the one to the Runtime API.
-    let open = fs::read_dir(format!("/proc/{}/fd", function.process().pid())).unwrap();
-    let sockets = open.flatten().filter_map(|file| fs::read_link(file.path()).ok());
-    let sockets = sockets.filter(|target| target.to_string_lossy().starts_with("socket:")).count();
-    assert_eq!(sockets, 1, "connections beside that to the Runtime API");
+    assert_eq!(peers(function.process().pid()).len(), 1, "it spoke to others than the Runtime API");
+}
+
+/// Whom a process is connected to, by address and port.
+fn peers(pid: u32) -> BTreeSet<String> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let open = open.filter_map(|file| fs::read_link(file.path()).ok()).map(|target| target.display().to_string());
+    let sockets: BTreeSet<String> =
+        open.filter_map(|target| target.strip_prefix("socket:[")?.strip_suffix(']').map(str::to_owned)).collect();
+    let mut peers = BTreeSet::new();
+    for table in ["tcp", "tcp6"] {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        for line in table.lines().skip(1) {
+            let columns: Vec<_> = line.split_whitespace().collect();
+            if sockets.contains(columns[9]) {
+                peers.insert(columns[2].to_owned());
+            }
+        }
+    }
+    peers
 }
 
 #[test]
