@@ -35,7 +35,7 @@ help: ## Show this list
 tools: tools-test tools-lint ## Install the pinned tools that are missing (also done by the targets that need them)
 
 tools-test:
-	@tools/install ministack cargo-lambda aws-sam-cli cognito-local playwright chromium
+	@tools/install ministack cargo-lambda aws-sam-cli cognito-local cdk playwright chromium
 
 tools-lint:
 	@tools/install cargo-deny
@@ -55,6 +55,7 @@ test: tools-test ## Run all tests, with everything they need set up
 	@"$(CARGO_TARGET_DIR)/debug/local" grants | diff infra/grants.json - >/dev/null || \
 	    { echo "infra/grants.json is out of date: run 'make schema'"; exit 1; }
 	CONTRACT_ROUNDS=5 $(CARGO) test --locked $(FEATURES)
+	infra/cdk/test/run
 
 pictures: ## Take the pictures in docs/pictures anew
 	@tools/install playwright chromium fonts
@@ -102,6 +103,7 @@ schema: ## Write the JSON Schema of triggers.toml to docs/triggers.schema.json, 
 	mv docs/triggers.schema.json.new docs/triggers.schema.json
 	$(CARGO) run --locked --quiet --package cognito-triggers-local --bin local -- grants > infra/grants.json.new
 	mv infra/grants.json.new infra/grants.json
+	infra/cdk/test/run generate
 
 fuzz: ## Fuzz TARGET (all) for SECONDS_EACH (60): needs a nightly Rust and a C++ compiler
 	@rustup run nightly rustc --version >/dev/null 2>&1 || \

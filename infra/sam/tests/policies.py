@@ -59,7 +59,10 @@ def never_at(trigger, rule, grant):
         return trigger != "PostAuthentication"
     if grant["resource"] == "user-pool" and rule == "session-limit":
         # Others are signed out at a sign-in; `early` excludes policy = "sign-out-others".
-        return trigger not in ("PostAuthentication", "PreTokenGeneration")
+        return trigger != "PostAuthentication"
+    if trigger == "PreAuthentication" and grant["resource"] == "ledger-table":
+        # A stranger gets there, too: the rules look, and write nothing.
+        return "dynamodb:PutItem" in grant["actions"]
     return False
 
 

@@ -7,8 +7,8 @@
 //!
 //! Nothing is read before the first use. Then all languages of a template are compiled and filled with samples, among them
 //! users who told nothing and users who mean harm; if one file is wrong, the template is refused as a whole, with file, line
-//! and what to mend. A mail in a language nobody tested is no longer a surprise then. Messages that are built in were tried when
-//! they were built, and only the language that is asked for is compiled: a user waits for them while a function starts.
+//! and what to mend. A mail in a language nobody tested is no longer a surprise then. Messages that are built in are tried by the
+//! tests, and only the language that is asked for is compiled: a user waits for them while a function starts.
 //!
 //! ```
 //! use cognito_triggers::Mailbox;
@@ -142,7 +142,7 @@ impl Templates for Library {
 
     fn check(&self, used: &TemplateUse) -> Vec<ConfigError> {
         let errors = match used {
-            // What is built in was tried when it was built; a start must not pay for that.
+            // What is built in is tried by the tests; a start must not pay for that.
             TemplateUse::Mail { template, .. } if is_built_in(&self.folder, template) => Vec::new(),
             TemplateUse::Mail { template, samples } => {
                 self.mails.checked(template, || self.template(template, samples), |it| it.prove(samples))
@@ -180,7 +180,7 @@ impl Library {
         Template::load(&folder, &template.name, Scope::Message).map(Arc::new)
     }
 
-    /// The same at its first use: unless it was tried when it was built, it is tried like this.
+    /// The same at its first use: unless it is built in, it is tried like this.
     fn message_of_use(
         &self,
         template: &MessageTemplate,

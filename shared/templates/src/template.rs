@@ -58,7 +58,7 @@ impl Template {
             let errors = template.examined(wrong);
             (template, errors)
         } else if let Some(files) = builtin::find(name) {
-            // What it is was tried when it was built: it is compiled when it is used, language by language.
+            // What it is the tests try: it is compiled when it is used, language by language.
             let (mut template, wrong) = Self::sorted(format!("built-in {name}"), templates, scope, files, Vec::new());
             template.is_built_in = true;
             (template, wrong)

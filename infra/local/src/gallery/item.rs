@@ -74,7 +74,8 @@ impl Used {
     /// What a rule's table says, of the pool if it has one of its own.
     fn setting(&self, section: &str, pool: Option<&str>, key: &str) -> Option<&toml::Value> {
         let of_pool = pool.and_then(|pool| self.file.get("pools")?.get(pool)?.get(section));
-        of_pool.or_else(|| self.file.get(section))?.get(key)
+        // A pool's own keys go before those of all, one by one.
+        of_pool.and_then(|own| own.get(key)).or_else(|| self.file.get(section)?.get(key))
     }
 
     /// The mailboxes a setting names: one or a list.
@@ -155,6 +156,7 @@ impl Item {
             let plain =
                 |it: &Order| it.context.get("birthday") != Some(&Value::Bool(true)) && it.by_link == order.by_link;
             other.at == self.at
+                && other.pools == self.pools
                 && other.occasion == self.occasion
                 && matches!(&other.made, Made::Message(it) if plain(it))
         };
@@ -177,8 +179,7 @@ impl Item {
             (Made::Mail { entries, mailboxes }, Made::Mail { entries: others, mailboxes: other }) => {
                 entries == others && mailboxes == other
             }
-            // Orders of several pools differ in the pool alone.
-            (Made::Message(order), Made::Message(other)) => order.by_link == other.by_link,
+            (Made::Message(order), Made::Message(other)) => order == other,
             _ => false,
         };
         made && self.at == other.at

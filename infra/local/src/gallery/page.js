@@ -76,7 +76,9 @@ function shownLocale(known) {
 
 function titleOf(known) {
   if (known.occasion) return OCCASIONS[known.occasion] ?? known.occasion;
-  const words = known.template.replaceAll(/[-_]+/g, " ");
+  // What is one word in English stays one.
+  const compounds = /\b(sign|log|win|not) (in|up|out|back|me)\b/g;
+  const words = known.template.replaceAll(/[-_]+/g, " ").replaceAll(compounds, "$1-$2");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

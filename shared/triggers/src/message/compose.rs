@@ -24,6 +24,13 @@ const WHOLE: [&str; 10] = [
     "gender",
 ];
 
+/// What is cut however short it is. Whatever else is short may be what a template decides by, such as a plan, and is kept.
+const NAMES: [&str; 7] =
+    ["address", "family_name", "given_name", "middle_name", "name", "nickname", "preferred_username"];
+
+/// The most characters of what is short.
+const SHORT: usize = 16;
+
 /// What leads somewhere else when it is cut, so that it is whole or not there.
 const LINKS: [&str; 3] = ["picture", "profile", "website"];
 
@@ -135,7 +142,8 @@ fn context(order: &Order, length: Option<usize>) -> Map<String, Value> {
                 let plain = without_placeholders(text, &order.placeholders);
                 *text = match length {
                     Some(most) if LINKS.contains(&name.as_str()) && plain.chars().count() > most => String::new(),
-                    Some(most) if !WHOLE.contains(&name.as_str()) => cut(&plain, most),
+                    Some(most) if NAMES.contains(&name.as_str()) => cut(&plain, most),
+                    Some(most) if !WHOLE.contains(&name.as_str()) && !is_short(&plain) => cut(&plain, most),
                     _ => plain,
                 };
             }
@@ -153,6 +161,10 @@ fn context(order: &Order, length: Option<usize>) -> Map<String, Value> {
         context.insert(name.to_owned(), value.unwrap_or_default().into());
     }
     context
+}
+
+fn is_short(text: &str) -> bool {
+    text.chars().count() <= SHORT
 }
 
 /// The same without anything that Cognito would replace.

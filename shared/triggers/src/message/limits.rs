@@ -6,16 +6,16 @@
 //! answers is held to the same: "1 validation error detected: Value at 'emailBody' failed to satisfy constraint" is what the
 //! user's call fails with otherwise.
 //!
-//! Two things are not documented and taken for the worse here: whether characters are counted as Unicode's or as UTF-16 units
-//! (units), and which version of Unicode they are looked up in: in a page, whatever lies beyond the basic plane is written as a
-//! character reference, which is ASCII, and a subject holds of it only what has long been known.
+//! Two things are not documented, and taken for the worse: how characters are counted (as UTF-16 units towards the upper bound), and in
+//! which version of Unicode they are looked up. So a page holds what lies beyond the basic plane as references, which are ASCII, and
+//! a subject holds of it only what has long been known.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::{Occasion, Placeholders};
 
@@ -228,9 +228,7 @@ fn is_visible(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_graphic();
     }
-    let group = character.general_category_group();
-    matches!(group, Letter | Mark | Symbol | Number | Punctuation)
-        && character.general_category() != GeneralCategory::Unassigned
+    matches!(character.general_category_group(), Letter | Mark | Symbol | Number | Punctuation)
 }
 
 impl fmt::Display for Refusal {
