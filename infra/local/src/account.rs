@@ -25,6 +25,10 @@ pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
         };
         let time = paint.dim(&format!("{:>7} µs", parts.iter().map(|part| part.micros).sum::<u64>()));
         lines.push(format!("{mark} {:NAMES$}{time}", step.rule));
+        // What stopped the event is told with its end.
+        if let (StepVerdict::Fault(_, causes), true) = (&step.verdict, report.rule != Some(step.rule)) {
+            lines.extend(beside("the log has", causes, INDENT, |text| paint.yellow(text)));
+        }
     }
     lines.extend(beside("ledger", &ledger(report), INDENT, str::to_owned).iter().map(|line| paint.dim(line)));
     lines

@@ -237,8 +237,13 @@ fn show_used(used: &[&TemplateUse], folder: &Path, beside: &Path, world: &mut Wo
 
 /// Folders of templates that no rule uses. What they share is not one.
 fn unused(used: &[&TemplateUse], folder: &Path) -> Vec<String> {
-    let is_used =
-        |name: &str| used.iter().any(|it| matches!(it, TemplateUse::Mail { template, .. } if template == name));
+    let is_used = |name: &str| {
+        used.iter().any(|used| match used {
+            TemplateUse::Mail { template, .. } => template == name,
+            TemplateUse::Message { template, .. } => template.folder.is_none() && template.name == name,
+            TemplateUse::Files { .. } => false,
+        })
+    };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
     let names: BTreeSet<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let unused = names.iter().filter(|name| !name.starts_with(['_', '.']) && !is_used(name));

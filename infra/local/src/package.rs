@@ -308,8 +308,12 @@ fn is_replaceable(to: &Path, target: &Path) -> Result<bool, Problem> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) if target.is_dir() => Err(Problem::new(format!("{shown} cannot be read: {error}"))),
         Err(_) => Err(Problem::new(format!("{shown} is a file; name a folder with --to"))),
-        Ok(mut entries) => {
-            if entries.next().is_none() || target.join(MARKER).is_file() {
+        Ok(entries) => {
+            let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+            // Only what a package is made of: whatever somebody put beside it would be lost.
+            let is_package =
+                names.iter().any(|name| name == MARKER) && names.iter().all(|name| name == MARKER || name == INNER);
+            if names.is_empty() || is_package {
                 return Ok(true);
             }
             Err(Problem::new(format!(

@@ -1,5 +1,7 @@
 //! The templates that are built in. `build.rs` makes the table of them of the folder `builtin`.
 
+use cognito_triggers::message::Occasion;
+
 /// The table.
 mod table {
     include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
@@ -9,6 +11,19 @@ mod table {
 pub(crate) fn find(name: &str) -> Option<Vec<(String, String)>> {
     let (_, files) = table::TEMPLATES.iter().find(|(known, _)| *known == name)?;
     Some(owned(files))
+}
+
+/// Whether a message is made for this, so that the tests have tried it.
+pub(crate) fn is_for(name: &str, occasion: Occasion) -> bool {
+    match name {
+        "verification" => matches!(occasion, Occasion::SignUp | Occasion::ResendCode),
+        "invitation" => occasion == Occasion::AdminCreateUser,
+        "forgotten-password" => occasion == Occasion::ForgotPassword,
+        "attribute-change" => matches!(occasion, Occasion::UpdateUserAttribute | Occasion::VerifyUserAttribute),
+        "mfa" => occasion == Occasion::Authentication,
+        "birthday" => true,
+        _ => false,
+    }
 }
 
 /// Their names.

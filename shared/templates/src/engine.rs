@@ -76,6 +76,10 @@ pub(crate) fn wrong(error: &Error, places: &impl Places) -> ConfigError {
             format!("it includes a file that is not there: {detail}"),
             "include files of the same folder, or of `_shared/`".to_owned(),
         ),
+        ErrorKind::InvalidOperation if detail.contains("recursion") => (
+            "it includes itself, directly or through another file".to_owned(),
+            "leave one of these `{% include %}` or `{% extends %}` out".to_owned(),
+        ),
         ErrorKind::OutOfFuel => {
             (format!("filling it takes more than {FUEL} steps"), "look for a loop that does not end soon".to_owned())
         }

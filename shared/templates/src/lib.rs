@@ -63,7 +63,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cognito_triggers::config::ConfigError;
 use cognito_triggers::ledger::{DeliveryId, Mail};
-use cognito_triggers::message::{MessageTemplate, Words};
+use cognito_triggers::message::{MessageTemplate, Order, Words};
 use cognito_triggers::services::{Message, Object, Sender, TemplateUse, sample_contexts};
 use cognito_triggers::{Fault, Templates};
 use jiff::Timestamp;
@@ -149,7 +149,15 @@ impl Templates for Library {
             }
             TemplateUse::Message { template, orders } => match self.folder_of(template) {
                 Err(error) => vec![error],
-                Ok(folder) if is_built_in(&folder, &template.name) => Vec::new(),
+                Ok(folder) if is_built_in(&folder, &template.name) => {
+                    // Whether it can stand for something else is asked of whoever wants it to.
+                    let strange = |order: &&Order| !builtin::is_for(&template.name, order.occasion);
+                    let strange: Vec<_> = orders.iter().filter(strange).cloned().collect();
+                    if strange.is_empty() {
+                        return Vec::new();
+                    }
+                    self.message_template(template).map_or_else(|errors| errors, |it| proof::of(&it, &strange))
+                }
                 Ok(_) => self.messages.checked(
                     &key(template),
                     || {

@@ -225,13 +225,13 @@ fn a_variant_that_cognito_would_not_take_costs_nobody_the_code() {
 
 #[test]
 fn what_cognito_would_not_take_is_left_to_it_and_counted() {
-    let sms = "{% if user.nickname != 'Anni' %}{{ code }}{% endif %} hello";
+    let sms = "{% if user.nickname != 'Anni' %}{{ code }}{% endif %} hello there";
     let folder =
         Folder::new().with("verification", &[("en.subject", "Hi"), ("en.html", "{{ code }}"), ("en.sms", sms)]);
     let seen = folder.seen("", &sign_up());
     assert_eq!(words(&seen), [Some("Hi".into()), Some("{####}".into()), None]);
     assert_eq!((counted(&seen), seen.mishaps.len()), (vec![("MessagesLeftToCognito", 1)], 1));
-    let page = "{% if user.nickname != 'Anni' %}{{ code }}{% endif %}<br>";
+    let page = "{% if user.nickname != 'Anni' %}{{ code }}{% endif %}<p>hello</p>";
     let neither = Folder::new().with("verification", &[("en.subject", "Hi"), ("en.html", page), ("en.sms", sms)]);
     let seen = neither.seen("", &sign_up());
     assert_eq!(words(&seen), [const { None }; 3]);

@@ -379,3 +379,26 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn a_built_in_template_that_is_to_stand_for_something_else_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = crate::open(folder.path(), &folder.path().join("templates"));
+    let told = |name: &str, occasion: Occasion| {
+        let order = Order {
+            occasion,
+            placeholders: Placeholders::sample(occasion),
+            by_link: false,
+            email: true,
+            sms: true,
+            locales: Vec::new(),
+            context: Map::new(),
+        };
+        let used = TemplateUse::Message { template: template(name), orders: vec![order] };
+        library.check(&used).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(told("verification", Occasion::SignUp), "");
+    assert_eq!(told("verification", Occasion::ForgotPassword), "", "it has the code");
+    assert!(told("verification", Occasion::AdminCreateUser).contains("`{{ username }}` does not stand in it"));
+    assert_ne!(told("welcome-email", Occasion::SignUp), "");
+}

@@ -24,7 +24,8 @@ const WHOLE: [&str; 10] = [
     "gender",
 ];
 
-/// What is cut however short it is. Whatever else is short may be what a template decides by, such as a plan, and is kept.
+/// What is cut. Whatever else there is may be what a template decides by, such as a plan: it is kept, or in the end left out if it is
+/// long.
 const NAMES: [&str; 7] =
     ["address", "family_name", "given_name", "middle_name", "name", "nickname", "preferred_username"];
 
@@ -85,11 +86,11 @@ pub fn compose(templates: &dyn Templates, template: &MessageTemplate, order: &Or
         };
         if email {
             composed.email = mail(&words, order, shortened);
-            email = is_too_long(&composed.email);
+            email = may_do_with_less(&composed.email);
         }
         if sms {
             composed.sms = text_message(&words, order, shortened);
-            sms = is_too_long(&composed.sms);
+            sms = may_do_with_less(&composed.sms);
         }
         composed.locale = words.locale;
     }
@@ -127,10 +128,11 @@ fn all_refusals<const N: usize>(parts: [(Part, &String); N], order: &Order) -> V
     parts.into_iter().flat_map(of).collect()
 }
 
-/// Whether less of what the user chose could help.
-fn is_too_long<T>(outcome: &Outcome<T>) -> bool {
-    let too_long = |(_, refusal): &(Part, Refusal)| matches!(refusal, Refusal::Length { characters, bounds } if characters > bounds.end());
-    matches!(outcome, Outcome::Refused(wrong) if wrong.iter().any(too_long))
+/// Whether less of what the user chose could help: with what is too long, and with a subject of which nothing is left, since a
+/// template may say something else to who has no name.
+fn may_do_with_less<T>(outcome: &Outcome<T>) -> bool {
+    let length = |(_, refusal): &(Part, Refusal)| matches!(refusal, Refusal::Length { .. });
+    matches!(outcome, Outcome::Refused(wrong) if wrong.iter().any(length))
 }
 
 /// What a template is filled with.
@@ -143,7 +145,7 @@ fn context(order: &Order, length: Option<usize>) -> Map<String, Value> {
                 *text = match length {
                     Some(most) if LINKS.contains(&name.as_str()) && plain.chars().count() > most => String::new(),
                     Some(most) if NAMES.contains(&name.as_str()) => cut(&plain, most),
-                    Some(most) if !WHOLE.contains(&name.as_str()) && !is_short(&plain) => cut(&plain, most),
+                    Some(0) if !WHOLE.contains(&name.as_str()) && !is_short(&plain) => String::new(),
                     _ => plain,
                 };
             }

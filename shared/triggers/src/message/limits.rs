@@ -17,6 +17,7 @@ use std::ops::RangeInclusive;
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
+use super::age::is_long_known;
 use super::{Occasion, Placeholders};
 
 /// A part of a message, by the key of the response it becomes.
@@ -147,7 +148,7 @@ fn mended_page(text: &str) -> (String, bool) {
     let mut out = String::with_capacity(text.len());
     let mut lost = false;
     for character in text.chars() {
-        let is_basic = u32::from(character) <= 0xFFFF;
+        let is_basic = u32::from(character) <= 0xFFFF && is_long_known(character);
         if is_basic && (is_blank(character) || is_visible(character)) {
             out.push(character);
         } else if character.is_control() {
@@ -186,34 +187,6 @@ fn mended_line(text: &str, permits: fn(char) -> bool) -> (String, bool) {
     };
     let line: String = text.chars().filter_map(plain).collect();
     (line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "), lost)
-}
-
-/// Characters beyond the basic plane that a subject may hold: ideographs and pictures that Unicode had by 2012 (version 6.2). A
-/// newer one may be no character to who checks, and a name that holds it would keep its owner from getting a code. In a page they
-/// are written as references, and an SMS is not checked for them.
-const LONG_KNOWN: [RangeInclusive<char>; 18] = [
-    '\u{1F1E6}'..='\u{1F1FF}',
-    '\u{1F300}'..='\u{1F320}',
-    '\u{1F330}'..='\u{1F335}',
-    '\u{1F337}'..='\u{1F37C}',
-    '\u{1F380}'..='\u{1F393}',
-    '\u{1F3A0}'..='\u{1F3C4}',
-    '\u{1F3C6}'..='\u{1F3CA}',
-    '\u{1F3E0}'..='\u{1F3F0}',
-    '\u{1F400}'..='\u{1F43E}',
-    '\u{1F442}'..='\u{1F4F7}',
-    '\u{1F4F9}'..='\u{1F4FC}',
-    '\u{1F500}'..='\u{1F53D}',
-    '\u{1F5FB}'..='\u{1F640}',
-    '\u{1F645}'..='\u{1F64F}',
-    '\u{1F680}'..='\u{1F6C5}',
-    '\u{20000}'..='\u{2A6D6}',
-    '\u{2A700}'..='\u{2B734}',
-    '\u{2F800}'..='\u{2FA1D}',
-];
-
-fn is_long_known(character: char) -> bool {
-    u32::from(character) <= 0xFFFF || LONG_KNOWN.iter().any(|range| range.contains(&character))
 }
 
 /// `\s` as Java reads it.

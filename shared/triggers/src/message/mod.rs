@@ -5,6 +5,7 @@
 //! call fails, so that he never gets his code. [`compose`] fills a template and answers what Cognito takes, or says why it
 //! would not; whatever is not there leaves the pool's own words in place.
 
+mod age;
 mod compose;
 mod limits;
 mod samples;
