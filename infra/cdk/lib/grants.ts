@@ -93,10 +93,12 @@ function isSo(when: When, table: Table, configuration: Configuration): boolean {
 function isNeverAt(trigger: Trigger, rule: string, grant: Grant): boolean {
   // "No other trigger delivers inline": see docs/courier.md.
   if (grant.when.some((when) => when.key === 'delivery')) return trigger !== 'PostConfirmation';
+  // A stranger gets as far as PreAuthentication: the rules look there, and write nothing.
+  if (grant.resource === 'ledger-table' && trigger === 'PreAuthentication') return grant.actions.includes('dynamodb:PutItem');
   if (grant.resource !== 'user-pool') return false;
   // A new password is required where a sign-in is refused; `early` excludes `action = "reset"`.
   if (rule === 'password-age') return trigger !== 'PostAuthentication';
   // Others are signed out at a sign-in; `early` excludes `policy = "sign-out-others"`.
-  if (rule === 'session-limit') return trigger !== 'PostAuthentication' && trigger !== 'PreTokenGeneration';
+  if (rule === 'session-limit') return trigger !== 'PostAuthentication';
   return false;
 }

@@ -195,14 +195,18 @@ impl User {
     }
 }
 
-/// Whether a mail program might make a link of it.
+/// What a browser takes for a dot within the name of a host (UTS 46), and what looks like one.
+const DOTS: [char; 5] = ['.', '\u{3002}', '\u{FF0E}', '\u{FF61}', '\u{2024}'];
+
+/// Whether a mail program might make a link of it: a host's name, an address of digits, or anything with a path or a scheme.
 fn looks_like_a_link(text: &str) -> bool {
     let is_inner_dot = |(at, _): (usize, &str)| {
         let (before, after) = text.split_at_checked(at).unwrap_or_default();
-        let letters = after.chars().skip(1).take_while(|character| character.is_alphabetic()).count();
-        before.ends_with(char::is_alphanumeric) && letters > 1
+        let letters = after.chars().skip(1).take_while(|character| character.is_alphanumeric()).count();
+        let is_number = after.chars().nth(1).is_some_and(|character| character.is_ascii_digit());
+        before.ends_with(char::is_alphanumeric) && (letters > 1 || is_number)
     };
-    text.contains(['/', '\\', '@', ':', '<', '>']) || text.match_indices('.').any(is_inner_dot)
+    text.contains(['/', '\\', '@', ':', '<', '>']) || text.match_indices(DOTS).any(is_inner_dot)
 }
 
 impl Object for User {
@@ -235,5 +239,41 @@ impl Object for Custom {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         let names = self.0.0.keys().filter_map(|name| name.strip_prefix(CUSTOM));
         Enumerator::Values(names.map(Value::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_link() {
+        for name in [
+            "Anna",
+            "J. R. R. Tolkien",
+            "J.R.R. Tolkien",
+            "Dr. Anna Schmidt",
+            "O’Neil",
+            "アンナ。",
+            "王小明",
+            "Anna II.",
+        ] {
+            assert!(!looks_like_a_link(name), "{name}");
+        }
+        for link in [
+            "evil.example",
+            "win at evil.example now",
+            "evil．com",
+            "evil。example",
+            "evil․com",
+            "evil｡com",
+            "evil.c0m",
+            "1.2.3.4",
+            "//evil",
+            "mailto:x",
+            "x@y",
+        ] {
+            assert!(looks_like_a_link(link), "{link}");
+        }
     }
 }
