@@ -354,9 +354,11 @@ proptest! {
 mod aws_events {
     use super::*;
     use aws_lambda_events::cognito::*;
+    use cognito_triggers::Attributes;
     use cognito_triggers::aws_events::AwsEvent;
     use serde::Serialize;
     use serde::de::DeserializeOwned;
+    use serde_json::Value;
 
     /// What a handler is given is what that crate reads by itself; a handler that does nothing changes nothing; the way back
     /// reads the same. `false` if the crate cannot read the text.
@@ -371,7 +373,11 @@ mod aws_events {
         let Ok(theirs) = serde_json::from_str::<A>(text) else { return false };
         assert_eq!(given, theirs);
         let back = Event::<T>::try_from(theirs).unwrap();
-        assert_eq!((&back.source, back.attributes()), (&event.source, event.attributes()));
+        assert_eq!(back.source, event.source);
+        // Where Cognito sends none, that crate has no room for them.
+        if T::NAME != "UserMigration" {
+            assert_eq!(values(back.attributes()), values(event.attributes()));
+        }
         assert_eq!(A::from(&back), given);
         let mut response = T::Response::default();
         given.take_over(&event, &mut response).unwrap();
@@ -379,6 +385,13 @@ mod aws_events {
             assert_eq!(event.answer(&response).unwrap(), text);
         }
         true
+    }
+
+    /// What is no text is kept as it is written, and that crate may write it with other blanks.
+    fn values(attributes: &Attributes) -> BTreeMap<&str, String> {
+        let value =
+            |text: &str| serde_json::from_str(text).map_or_else(|_| text.to_owned(), |it: Value| it.to_string());
+        attributes.iter().map(|(name, text)| (name, value(text))).collect()
     }
 
     fn read_by_that_crate(text: &str) -> bool {
