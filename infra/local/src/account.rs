@@ -17,7 +17,10 @@ pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
     }
     let mut lines = Vec::new();
     for parts in asked(report) {
-        let Some(step) = parts.last() else { continue };
+        // What went wrong within a rule that went on all the same stands behind its verdict.
+        let Some(step) = parts.iter().find(|part| part.verdict != StepVerdict::Continue).or(parts.last()) else {
+            continue;
+        };
         let mark = match step.verdict {
             StepVerdict::Continue => paint.green("✓"),
             StepVerdict::Deny => paint.red("✗"),
@@ -26,17 +29,19 @@ pub(crate) fn rules(report: &Report, paint: Paint) -> Vec<String> {
         let time = paint.dim(&format!("{:>7} µs", parts.iter().map(|part| part.micros).sum::<u64>()));
         lines.push(format!("{mark} {:NAMES$}{time}", step.rule));
         // What stopped the event is told with its end.
-        if let (StepVerdict::Fault(_, causes), true) = (&step.verdict, report.rule != Some(step.rule)) {
-            lines.extend(beside("the log has", causes, INDENT, |text| paint.yellow(text)));
+        for part in parts.iter().filter(|part| report.rule != Some(part.rule)) {
+            if let StepVerdict::Fault(_, causes) = &part.verdict {
+                lines.extend(beside("the log has", causes, INDENT, |text| paint.yellow(text)));
+            }
         }
     }
     lines.extend(beside("ledger", &ledger(report), INDENT, str::to_owned).iter().map(|line| paint.dim(line)));
     lines
 }
 
-/// The rules that were asked, each once: what parts of one rule at a trigger have passed is told as one.
+/// The rules that were asked, each once: the parts of one rule at a trigger are told as one.
 pub(crate) fn asked(report: &Report) -> impl Iterator<Item = &[Step]> {
-    report.steps.chunk_by(|one, next| one.rule == next.rule && one.verdict == StepVerdict::Continue)
+    report.steps.chunk_by(|one, next| one.rule == next.rule)
 }
 
 /// A name and a text beside it, which may take several lines.

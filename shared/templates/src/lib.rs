@@ -204,7 +204,9 @@ impl Library {
     /// The folder the template of a message is in.
     fn folder_of(&self, template: &MessageTemplate) -> Result<PathBuf, ConfigError> {
         let Some(folder) = &template.folder else { return Ok(self.folder.clone()) };
-        folders::below(&self.base, folder, "templates/")?;
+        // What has a place of its own is about that, anything else about the key.
+        let keyed = |error: ConfigError| if error.place().is_none() { error.at("templates") } else { error };
+        folders::below(&self.base, folder, "templates/").map_err(keyed)?;
         Ok(self.base.join(folder))
     }
 

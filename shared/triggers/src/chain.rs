@@ -260,9 +260,11 @@ impl<T: Trigger> Chain<T> {
             match answer {
                 Ok(Verdict::Continue) => {
                     step(StepVerdict::Continue);
-                    for fault in visit.mishaps.take() {
-                        step(StepVerdict::Fault(fault.kind(), fault.causes()));
-                    }
+                    // The time of a mishap is in that of the rule.
+                    trace.steps.extend(visit.mishaps.take().map(|fault| {
+                        let verdict = StepVerdict::Fault(fault.kind(), fault.causes());
+                        Step { rule: link.name, verdict, micros: 0 }
+                    }));
                     let binds = link.on_fault == OnFault::Deny;
                     *binding |= binds && before.is_some_and(|before| visit.wants_more_than(&before));
                 }

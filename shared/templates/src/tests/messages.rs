@@ -295,7 +295,7 @@ fn a_folder_of_its_own_lies_below_the_configuration() {
         assert_eq!(
             place.check_message(at(folder), orders()),
             [format!(
-                "`{folder}` is not a folder below that of the configuration; write a relative path without `..`, e.g. `templates/`"
+                "templates: `{folder}` is not a folder below that of the configuration; write a relative path without `..`, e.g. `templates/`"
             )]
         );
         assert!(said(folder).unwrap_err().to_string().contains("is not a folder below"));
@@ -310,7 +310,7 @@ fn a_folder_of_its_own_lies_below_the_configuration() {
         );
     }
     let told = place.check_message(at("nowhere"), orders());
-    assert!(told[0].starts_with("there is no folder `nowhere`; ship it with the function, at "), "{told:?}");
+    assert!(told[0].starts_with("templates: there is no folder `nowhere`; ship it with the function, at "), "{told:?}");
 }
 
 #[test]

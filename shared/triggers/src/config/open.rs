@@ -1,5 +1,6 @@
 //! From a configuration to what answers events and what carries out deliveries: opens the services.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::bind::{Bound, bind, pool_path};
@@ -177,14 +178,19 @@ impl Configuration {
                 Some((pool, node)) => (format!("{}.{section}", pool_path(pool)), Some(node)),
                 None => ((*section).to_owned(), self.root().get(*section)),
             };
-            let line = node.map_or(1, |node| node.line);
             let place = |error: ConfigError| match error.place() {
                 // A template names its own file.
                 Some(_) => error,
-                None => error.within(&path).placed(self.file(), line),
+                None => {
+                    let line = node.map_or(1, |node| node.nearest(error.path()).line);
+                    error.within(&path).placed(self.file(), line)
+                }
             };
             wrong.extend(templates.check(used).into_iter().map(place));
         }
+        // What is wrong for several templates alike, such as their folder, is told once.
+        let mut told = BTreeSet::new();
+        wrong.retain(|error| told.insert(error.to_string()));
         wrong
     }
 }
