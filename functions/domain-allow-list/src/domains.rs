@@ -33,6 +33,8 @@ use idna::uts46::{DnsLength, Hyphens, Uts46};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Visitor};
 
+use crate::suffixes;
+
 /// The domain in the one spelling in which domains are compared: lower case, A-labels (`xn--…`), no trailing dot.
 ///
 /// Takes either spelling of an internationalised name, any case, full-width letters, ideographic full stops and one
@@ -107,7 +109,7 @@ impl Pattern {
         match self.reach {
             Reach::Exact => domain == self.domain,
             Reach::Below => parents(domain).any(|parent| parent == self.domain),
-            Reach::Registrable => psl::domain_str(domain) == Some(&self.domain),
+            Reach::Registrable => suffixes::registrable(domain) == Some(&self.domain),
         }
     }
 }
@@ -130,7 +132,7 @@ impl std::str::FromStr for Pattern {
             return Err(bad(format!("write `{WILDCARD}{domain}` for every domain below it").into()));
         }
         if reach == Reach::Registrable {
-            let Some(own) = psl::domain_str(&domain) else {
+            let Some(own) = suffixes::registrable(&domain) else {
                 return Err(bad(format!(
                     "`{domain}` is a public suffix, which nobody registers; write `{WILDCARD}{domain}` for every domain below it"
                 )
@@ -218,7 +220,7 @@ impl Patterns {
         self.exact.contains(domain)
             || (!self.below.is_empty() && parents(domain).any(|parent| self.below.contains(parent)))
             || (!self.registrable.is_empty()
-                && psl::domain_str(domain).is_some_and(|own| self.registrable.contains(own)))
+                && suffixes::registrable(domain).is_some_and(|own| self.registrable.contains(own)))
     }
 }
 
@@ -645,7 +647,7 @@ mod tests {
                 1 => format!("*.{name}").parse().expect("below"),
                 _ => {
                     let ascii = ascii(name).expect("a name");
-                    psl::domain_str(&ascii).map_or_else(|| name.parse().expect("exact"), |own| format!("{REGISTRABLE}{own}").parse().expect("registrable"))
+                    suffixes::registrable(&ascii).map_or_else(|| name.parse().expect("exact"), |own| format!("{REGISTRABLE}{own}").parse().expect("registrable"))
                 }
             }).collect();
             let list: Patterns = all.iter().cloned().collect();

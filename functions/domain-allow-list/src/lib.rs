@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub mod domains;
+mod suffixes;
 
 /// The settings, and the rule.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -66,6 +67,7 @@ const MISSING: &str = "Please sign up with an e-mail address";
 
 impl Configured for DomainAllowList {
     const SECTION: &'static str = "domain-allow-list";
+    const TRIGGERS: &'static [&'static str] = &[PreSignUp::NAME, PostAuthentication::NAME];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if self.allow.as_ref().is_some_and(Patterns::is_empty) {
