@@ -65,7 +65,7 @@ use cognito_triggers::config::ConfigError;
 use cognito_triggers::ledger::{DeliveryId, Mail};
 use cognito_triggers::message::{MessageTemplate, Order, Words};
 use cognito_triggers::services::{Message, Object, Sender, TemplateUse, sample_contexts};
-use cognito_triggers::{Fault, Templates};
+use cognito_triggers::{Fault, FaultKind, Templates};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -80,21 +80,27 @@ pub use crate::builtin::{starter, starters};
 /// the rules that send mails are built in, and a folder of the same name takes the place of one.
 #[must_use]
 pub fn open(base: &Path, templates: &Path) -> Arc<dyn Templates> {
-    Arc::new(Library {
-        base: base.to_owned(),
-        folder: templates.to_owned(),
-        mails: Cache::default(),
-        messages: Cache::default(),
-        sets: Cache::default(),
-    })
+    let messages = Messages::new(base, templates);
+    Arc::new(Library { messages, mails: Cache::default(), sets: Cache::default() })
+}
+
+/// The same for a function that fills messages and nothing else: what writes mails and files is not linked to it.
+#[must_use]
+pub fn open_for_messages(base: &Path, templates: &Path) -> Arc<dyn Templates> {
+    Arc::new(Messages::new(base, templates))
 }
 
 struct Library {
+    messages: Messages,
+    mails: Cache<Template>,
+    sets: Cache<FileSet>,
+}
+
+/// Templates of messages.
+struct Messages {
     base: PathBuf,
     folder: PathBuf,
-    mails: Cache<Template>,
-    messages: Cache<Template>,
-    sets: Cache<FileSet>,
+    known: Cache<Template>,
 }
 
 impl Templates for Library {
@@ -127,46 +133,21 @@ impl Templates for Library {
         locales: &[String],
         context: &Map<String, Value>,
     ) -> Result<Words, Fault> {
-        let found = self.messages.find_or(&key(template), || self.message_of_use(template, context));
-        found.map_err(|errors| engine::refused("template", &template.name, &errors))?.message(locales, context)
+        self.messages.message(template, locales, context)
     }
 
     fn languages(&self, template: &MessageTemplate) -> Result<Vec<String>, Fault> {
-        let found = match self.messages.find(&key(template)) {
-            Some(known) => Ok(known),
-            // A mail is as good: it has all that a message must have.
-            None => self.message_template(template),
-        };
-        Ok(found.map_err(|errors| engine::refused("template", &template.name, &errors))?.languages())
+        self.messages.languages(template)
     }
 
     fn check(&self, used: &TemplateUse) -> Vec<ConfigError> {
         let errors = match used {
             // What is built in is tried by the tests; a start must not pay for that.
-            TemplateUse::Mail { template, .. } if is_built_in(&self.folder, template) => Vec::new(),
+            TemplateUse::Mail { template, .. } if is_built_in(&self.messages.folder, template) => Vec::new(),
             TemplateUse::Mail { template, samples } => {
                 self.mails.checked(template, || self.template(template, samples), |it| it.prove(samples))
             }
-            TemplateUse::Message { template, orders } => match self.folder_of(template) {
-                Err(error) => vec![error],
-                Ok(folder) if is_built_in(&folder, &template.name) => {
-                    // Whether it can stand for something else is asked of whoever wants it to.
-                    let strange = |order: &&Order| !builtin::is_for(&template.name, order.occasion);
-                    let strange: Vec<_> = orders.iter().filter(strange).cloned().collect();
-                    if strange.is_empty() {
-                        return Vec::new();
-                    }
-                    self.message_template(template).map_or_else(|errors| errors, |it| proof::of(&it, &strange))
-                }
-                Ok(_) => self.messages.checked(
-                    &key(template),
-                    || {
-                        let loaded = self.message_template(template)?;
-                        none(proof::of(&loaded, orders)).map(|()| loaded)
-                    },
-                    |it| proof::of(it, orders),
-                ),
-            },
+            TemplateUse::Message { .. } => return self.messages.check(used),
             TemplateUse::Files { folder, samples } => {
                 self.sets.checked(folder, || self.file_set(folder, samples), |it| it.prove(samples))
             }
@@ -178,30 +159,107 @@ impl Templates for Library {
 impl Library {
     /// Reads a template and fills it with samples.
     fn template(&self, name: &str, samples: &[Map<String, Value>]) -> Result<Arc<Template>, Vec<ConfigError>> {
-        let template = Template::load(&self.folder, name, Scope::Mail)?;
+        let template = Template::load(&self.messages.folder, name, Scope::Mail)?;
         none(template.prove(samples)).map(|()| Arc::new(template))
     }
 
-    /// Reads the template of a message.
-    fn message_template(&self, template: &MessageTemplate) -> Result<Arc<Template>, Vec<ConfigError>> {
+    /// Reads a folder of files and fills it with samples.
+    fn file_set(&self, folder: &str, samples: &[Map<String, Value>]) -> Result<Arc<FileSet>, Vec<ConfigError>> {
+        let set = FileSet::load(&self.messages.base, folder)?;
+        none(set.prove(samples)).map(|()| Arc::new(set))
+    }
+}
+
+impl Templates for Messages {
+    fn mail(
+        &self,
+        _: &DeliveryId,
+        mail: &Mail,
+        _: &[Map<String, Value>],
+        _: &Sender,
+        _: Timestamp,
+    ) -> Result<Message, Fault> {
+        Err(Fault::of(FaultKind::Configuration, only_messages("template", &mail.template)))
+    }
+
+    fn files(&self, folder: &str, _: &Map<String, Value>) -> Result<Vec<(String, Object)>, Fault> {
+        Err(Fault::of(FaultKind::Configuration, only_messages("folder", folder)))
+    }
+
+    fn message(
+        &self,
+        template: &MessageTemplate,
+        locales: &[String],
+        context: &Map<String, Value>,
+    ) -> Result<Words, Fault> {
+        let found = self.known.find_or(&key(template), || self.of_use(template, context));
+        found.map_err(|errors| engine::refused("template", &template.name, &errors))?.message(locales, context)
+    }
+
+    fn languages(&self, template: &MessageTemplate) -> Result<Vec<String>, Fault> {
+        let found = match self.known.find(&key(template)) {
+            Some(known) => Ok(known),
+            // A mail is as good: it has all that a message must have.
+            None => self.template(template),
+        };
+        Ok(found.map_err(|errors| engine::refused("template", &template.name, &errors))?.languages())
+    }
+
+    fn check(&self, used: &TemplateUse) -> Vec<ConfigError> {
+        let (template, orders) = match used {
+            TemplateUse::Message { template, orders } => (template, orders),
+            TemplateUse::Mail { template, .. } => return vec![ConfigError::new(only_messages("template", template))],
+            TemplateUse::Files { folder, .. } => return vec![ConfigError::new(only_messages("folder", folder))],
+        };
+        let errors = match self.folder_of(template) {
+            Err(error) => vec![error],
+            Ok(folder) if is_built_in(&folder, &template.name) => {
+                // Whether it can stand for something else is asked of whoever wants it to.
+                let strange = |order: &&Order| !builtin::is_for(&template.name, order.occasion);
+                let strange: Vec<_> = orders.iter().filter(strange).cloned().collect();
+                if strange.is_empty() {
+                    return Vec::new();
+                }
+                self.template(template).map_or_else(|errors| errors, |it| proof::of(&it, &strange))
+            }
+            Ok(_) => self.known.checked(
+                &key(template),
+                || {
+                    let loaded = self.template(template)?;
+                    none(proof::of(&loaded, orders)).map(|()| loaded)
+                },
+                |it| proof::of(it, orders),
+            ),
+        };
+        engine::each_once(errors)
+    }
+}
+
+impl Messages {
+    fn new(base: &Path, templates: &Path) -> Self {
+        Self { base: base.to_owned(), folder: templates.to_owned(), known: Cache::default() }
+    }
+
+    /// Reads a template.
+    fn template(&self, template: &MessageTemplate) -> Result<Arc<Template>, Vec<ConfigError>> {
         let folder = self.folder_of(template).map_err(|error| vec![error])?;
         Template::load(&folder, &template.name, Scope::Message).map(Arc::new)
     }
 
     /// The same at its first use: unless it is built in, it is tried like this.
-    fn message_of_use(
+    fn of_use(
         &self,
         template: &MessageTemplate,
         context: &Map<String, Value>,
     ) -> Result<Arc<Template>, Vec<ConfigError>> {
-        let loaded = self.message_template(template)?;
+        let loaded = self.template(template)?;
         if loaded.is_built_in() {
             return Ok(loaded);
         }
         none(proof::of_use(&loaded, context)).map(|()| loaded)
     }
 
-    /// The folder the template of a message is in.
+    /// The folder a template is in.
     fn folder_of(&self, template: &MessageTemplate) -> Result<PathBuf, ConfigError> {
         let Some(folder) = &template.folder else { return Ok(self.folder.clone()) };
         // What has a place of its own is about that, anything else about the key.
@@ -209,12 +267,11 @@ impl Library {
         folders::below(&self.base, folder, "templates/").map_err(keyed)?;
         Ok(self.base.join(folder))
     }
+}
 
-    /// Reads a folder of files and fills it with samples.
-    fn file_set(&self, folder: &str, samples: &[Map<String, Value>]) -> Result<Arc<FileSet>, Vec<ConfigError>> {
-        let set = FileSet::load(&self.base, folder)?;
-        none(set.prove(samples)).map(|()| Arc::new(set))
-    }
+/// What is asked of a function that has none of it.
+fn only_messages(what: &str, name: &str) -> String {
+    format!("the {what} `{name}` is not there: this function fills messages and nothing else")
 }
 
 /// Whether a name stands for what is built in: nobody has put a folder of that name in its place.

@@ -340,6 +340,27 @@ fn every_built_in_template_is_sound() {
 }
 
 #[test]
+fn a_function_that_fills_messages_alone_fills_them_alike_and_has_nothing_else() {
+    let place = Place::with(&CODE);
+    let alone = open_for_messages(place.folder.path(), &place.path("templates"));
+    for name in ["code", "verification"] {
+        let (template, order) = (template(name), order(Occasion::SignUp, json!({ "given_name": "Anna" })));
+        let filled = compose(&*alone, &template, &order).unwrap();
+        assert!(matches!(filled.email, Outcome::Ready { .. }), "{filled:?}");
+        assert_eq!(filled, compose(&*place.templates, &template, &order).unwrap());
+        assert_eq!(alone.languages(&template).unwrap(), place.templates.languages(&template).unwrap());
+        let used = TemplateUse::Message { template, orders: orders() };
+        assert_eq!(place.told(&alone.check(&used)), place.told(&place.templates.check(&used)));
+    }
+    let fault = alone.mail(&id(), &mail("welcome-email", json!({})), &[], &sender(), now()).unwrap_err();
+    assert!(fault.to_string().contains("fills messages and nothing else"), "{fault}");
+    assert!(alone.files("provision", &Map::new()).is_err());
+    let mail = TemplateUse::Mail { template: "welcome-email".into(), samples: sample_contexts() };
+    let files = TemplateUse::Files { folder: "provision".into(), samples: sample_contexts() };
+    assert_eq!([alone.check(&mail).len(), alone.check(&files).len()], [1, 1]);
+}
+
+#[test]
 fn nothing_a_user_is_called_makes_markup_or_a_line() {
     let place = Place::with(&CODE);
     let harmless = tags(&page(&place.say("code", "en", json!({ "user": {} })).unwrap()));
