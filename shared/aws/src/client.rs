@@ -3,13 +3,10 @@
 //! `aws-config` is left out on purpose: a Lambda has its region and credentials in the environment, and looking anywhere else
 //! costs a cold start more than everything else here together.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -18,6 +15,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use cognito_triggers::{ConfigError, Environment};
+
+use crate::trust::{Clients, Trust};
 
 /// How long calls may take and how often they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +88,12 @@ const LONGEST_IDLE: Duration = Duration::from_secs(4);
 /// # Errors
 ///
 /// If region or credentials are missing.
-pub(crate) fn settings(service: &str, environment: &Environment, limits: &Limits) -> Result<SdkConfig, ConfigError> {
+pub(crate) fn settings(
+    service: &str,
+    environment: &Environment,
+    limits: &Limits,
+    connections: Connections,
+) -> Result<SdkConfig, ConfigError> {
     let region =
         environment.find("AWS_REGION").or_else(|| environment.find("AWS_DEFAULT_REGION")).ok_or_else(|| {
             ConfigError::new("no AWS region is known")
@@ -102,7 +106,7 @@ pub(crate) fn settings(service: &str, environment: &Environment, limits: &Limits
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials(environment)?))
-        .http_client(http_client())
+        .http_client(connections.client(Trust::of(endpoint, environment)))
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(limits.attempts)
@@ -135,36 +139,29 @@ fn credentials(environment: &Environment) -> Result<Credentials, ConfigError> {
     Ok(Credentials::new(key, secret, token.map(str::to_owned), None, "environment"))
 }
 
-/// The HTTP client the ledger and the directory share: it keeps its connections as long as it can. Roots and TLS settings are
-/// made when the first client needs them.
-fn http_client() -> SharedHttpClient {
-    static CLIENT: OnceLock<SharedHttpClient> = OnceLock::new();
-    CLIENT.get_or_init(|| new_http_client(None)).clone()
+/// What connections are kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// What events wait for: one is kept as long as it can be.
+    Kept,
+    /// What only deliveries need. One that was idle for some seconds is let go: one that died while the function was frozen would
+    /// take a request without telling whether it arrived, and a mail would be sent twice, or late.
+    #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+    Fresh,
 }
 
-/// The HTTP client of what only deliveries need. It lets go of a connection that was idle for some seconds: one that died while
-/// the function was frozen would take a request without telling whether it arrived, and a mail would be sent twice, or late.
-#[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
-pub(crate) fn fresh_http_client() -> SharedHttpClient {
-    static CLIENT: OnceLock<SharedHttpClient> = OnceLock::new();
-    CLIENT.get_or_init(|| new_http_client(Some(LONGEST_IDLE))).clone()
-}
-
-fn new_http_client(idle: Option<Duration>) -> SharedHttpClient {
-    // ring: AWS-LC spends a hundred times as long at start, gathering entropy from the CPU's jitter.
-    let mut builder = aws_smithy_http_client::Builder::new();
-    builder.set_pool_idle_timeout(idle.map(Some));
-    let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
-    match TlsContext::builder().with_trust_store(roots()).build() {
-        Ok(context) => builder.tls_context(context).build_https(),
-        // Its default context trusts the native store too.
-        Err(_) => builder.build_https(),
+impl Connections {
+    /// The HTTP client, which all services share. Roots and TLS settings are made when the first one needs them.
+    fn client(self, trust: Trust) -> SharedHttpClient {
+        static KEPT: Clients = Clients::new(None);
+        #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+        static FRESH: Clients = Clients::new(Some(LONGEST_IDLE));
+        match self {
+            Self::Kept => KEPT.get(trust),
+            #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
+            Self::Fresh => FRESH.get(trust),
+        }
     }
-}
-
-/// Whom TLS trusts: this is the one place to put roots of our own.
-fn roots() -> TrustStore {
-    TrustStore::empty().with_native_roots(true)
 }
 
 #[cfg(test)]
@@ -179,12 +176,15 @@ mod tests {
         [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "top secret")];
 
     fn complete(more: &[(&'static str, &'static str)]) -> SdkConfig {
-        settings("DYNAMODB", &COMPLETE.iter().chain(more).copied().collect(), &Limits::EVENT).unwrap()
+        settings("DYNAMODB", &COMPLETE.iter().chain(more).copied().collect(), &Limits::EVENT, Connections::Kept)
+            .unwrap()
     }
 
     #[test]
     fn a_missing_region_is_named() {
-        let error = settings("DYNAMODB", &environment(&COMPLETE[1..]), &Limits::EVENT).unwrap_err().to_string();
+        let error = settings("DYNAMODB", &environment(&COMPLETE[1..]), &Limits::EVENT, Connections::Kept)
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "no AWS region is known; set AWS_REGION, e.g. to `eu-central-1` (Lambda sets it by itself)");
     }
 
@@ -194,13 +194,17 @@ mod tests {
         assert_eq!(region(complete(&[("AWS_DEFAULT_REGION", "us-east-1")])), "eu-central-1");
         let mut variables = COMPLETE;
         variables[0].0 = "AWS_DEFAULT_REGION";
-        assert_eq!(region(settings("DYNAMODB", &environment(&variables), &Limits::EVENT).unwrap()), "eu-central-1");
+        assert_eq!(
+            region(settings("DYNAMODB", &environment(&variables), &Limits::EVENT, Connections::Kept).unwrap()),
+            "eu-central-1"
+        );
     }
 
     #[test]
     fn missing_credentials_are_named_and_present_ones_are_not_quoted() {
-        let error =
-            |variables: &[_]| settings("DYNAMODB", &environment(variables), &Limits::EVENT).unwrap_err().to_string();
+        let error = |variables: &[_]| {
+            settings("DYNAMODB", &environment(variables), &Limits::EVENT, Connections::Kept).unwrap_err().to_string()
+        };
         assert!(error(&COMPLETE[..1]).contains("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"));
         assert!(error(&COMPLETE[..2]).contains("AWS_SECRET_ACCESS_KEY is not set"));
         let half = error(&[COMPLETE[0], COMPLETE[2]]);
@@ -211,7 +215,7 @@ mod tests {
     #[test]
     fn an_empty_variable_counts_as_missing() {
         let variables = [COMPLETE[0], ("AWS_ACCESS_KEY_ID", ""), COMPLETE[2]];
-        assert!(settings("DYNAMODB", &environment(&variables), &Limits::EVENT).is_err());
+        assert!(settings("DYNAMODB", &environment(&variables), &Limits::EVENT, Connections::Kept).is_err());
     }
 
     #[test]

@@ -33,7 +33,7 @@ use cognito_triggers::services::{NewPassword, Opening, User, UserPage};
 use cognito_triggers::{Adapter, ConfigError, Directory, Environment, Fault, FaultKind, Outlook};
 use jiff::Timestamp;
 
-use crate::client::{self, Limits};
+use crate::client::{self, Connections, Limits};
 use crate::error::{code, fault, fault_because};
 
 /// The users of Cognito user pools: `cognito`.
@@ -77,7 +77,7 @@ impl CognitoDirectory {
     ///
     /// If region or credentials are missing.
     pub fn open(environment: &Environment, limits: Limits) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(&client::settings("COGNITO_IDENTITY_PROVIDER", environment, &limits)?) })
+        Ok(Self { client: Client::new(&client::settings("COGNITO_IDENTITY_PROVIDER", environment, &limits, Connections::Kept)?) })
     }
 }
 

@@ -55,7 +55,7 @@ use cognito_triggers::ledger::UserEvent;
 use cognito_triggers::services::{Opening, Publisher};
 use cognito_triggers::{Adapter, ConfigError, Environment, Fault, FaultKind, Outlook};
 
-use crate::client::{self, Limits};
+use crate::client::{self, Connections, Limits};
 use crate::error::{code, fault, fault_because, is_throttling, misconfigured};
 use crate::once::OnlyIfNotAccepted;
 
@@ -104,8 +104,7 @@ impl EventBridgePublisher {
                  account's own",
             ));
         }
-        let settings = client::settings("EVENTBRIDGE", environment, &limits)?;
-        let settings = settings.into_builder().http_client(client::fresh_http_client()).build();
+        let settings = client::settings("EVENTBRIDGE", environment, &limits, Connections::Fresh)?;
         Ok(Self { bus: bus.to_owned(), settings, client: OnceLock::new(), looked: AtomicBool::new(false) })
     }
 

@@ -26,12 +26,16 @@ mod dynamodb;
 mod error;
 #[cfg(feature = "eventbridge")]
 mod eventbridge;
+#[cfg(any(feature = "cognito", feature = "dynamodb", feature = "eventbridge", feature = "s3", feature = "ses"))]
+mod names;
 #[cfg(any(feature = "eventbridge", feature = "ses"))]
 mod once;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "ses")]
 mod ses;
+#[cfg(any(feature = "cognito", feature = "dynamodb", feature = "eventbridge", feature = "s3", feature = "ses"))]
+mod trust;
 
 #[cfg(any(feature = "cognito", feature = "dynamodb", feature = "eventbridge", feature = "s3", feature = "ses"))]
 pub use client::Limits;

@@ -56,7 +56,7 @@ use cognito_triggers::services::{Bucket, Object, Opening, Placed};
 use cognito_triggers::{Adapter, ConfigError, Environment, Fault, FaultKind, Outlook};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::client::{self, Limits};
+use crate::client::{self, Connections, Limits};
 use crate::error::{code, fault, fault_because, is_throttling, misconfigured};
 
 /// Users' files in an S3 bucket: `s3:<bucket>` or `s3:<bucket>/<prefix>`.
@@ -105,8 +105,7 @@ impl S3Bucket {
         }
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        let settings = client::settings("S3", environment, &limits)?;
-        let settings = settings.into_builder().http_client(client::fresh_http_client()).build();
+        let settings = client::settings("S3", environment, &limits, Connections::Fresh)?;
         Ok(Self { bucket: bucket.to_owned(), prefix, settings, client: OnceLock::new() })
     }
 

@@ -54,7 +54,7 @@ use cognito_triggers::services::{Mailer, Message, Opening, Sender};
 use cognito_triggers::{Adapter, ConfigError, Environment, Fault, FaultKind, Mailbox, Outlook};
 use percent_encoding::percent_decode_str;
 
-use crate::client::{self, Limits};
+use crate::client::{self, Connections, Limits};
 use crate::error::{code, fault, fault_because, is_throttling, misconfigured};
 use crate::once::OnlyIfNotAccepted;
 
@@ -121,8 +121,7 @@ impl SesMailer {
                 }
             }
         }
-        let settings = client::settings("SES", environment, &limits)?;
-        let settings = settings.into_builder().http_client(client::fresh_http_client()).build();
+        let settings = client::settings("SES", environment, &limits, Connections::Fresh)?;
         Ok(Self { sender: Sender { from, reply_to }, configuration_set, settings, client: OnceLock::new() })
     }
 

@@ -56,7 +56,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cognito_triggers::ledger::{
     Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, MemberPage, NameKey,
@@ -67,7 +66,8 @@ use cognito_triggers::{Adapter, ConfigError, Environment, Fault};
 use futures_util::stream::StreamExt;
 use jiff::Timestamp;
 
-use crate::client::{self, Limits};
+use crate::client::{self, Connections, Limits};
+use crate::names::Start;
 use crate::error::fault;
 
 mod admin;
@@ -143,7 +143,7 @@ impl DynamoLedger {
                 "name it as in `dynamodb:cognito-triggers`: 3 to 255 letters, digits, `_`, `-` or `.`, or an ARN",
             ));
         }
-        let client = Client::new(&client::settings("DYNAMODB", environment, &limits)?);
+        let client = Client::new(&client::settings("DYNAMODB", environment, &limits, Connections::Kept)?);
         Ok(Self { client, table: table.to_owned(), limits })
     }
 
@@ -151,20 +151,15 @@ impl DynamoLedger {
     /// every function has; whatever comes of it is no error yet.
     pub async fn warm_up(&self) {
         let nothing = Key::switches("");
-        let config = aws_sdk_dynamodb::config::Builder::new()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(Limits { operation: WARM_UP, ..self.limits }.timeouts());
-        let call = match self.keys(vec![nothing.attributes()], false) {
-            Ok(keys) => self.client.batch_get_item().request_items(&self.table, keys),
-            Err(_) => return,
+        let Ok(keys) = self.keys(vec![nothing.attributes()], false) else { return };
+        let _start = Start::now();
+        let call = self.client.batch_get_item().request_items(&self.table, keys).send();
+        let cause = match tokio::time::timeout(WARM_UP, call).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => fault("DynamoDB BatchGetItem", error).causes(),
+            Err(_) => "it takes too long".to_owned(),
         };
-        if let Err(error) = call.customize().config_override(config).send().await {
-            tracing::debug!(
-                table = self.table,
-                cause = fault("DynamoDB BatchGetItem", error).causes(),
-                "no connection yet"
-            );
-        }
+        tracing::debug!(table = self.table, cause, "no connection yet");
     }
 
     /// Makes the table, if there is none, and waits until it can be used, at most a minute.

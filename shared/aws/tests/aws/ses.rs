@@ -49,7 +49,7 @@ async fn proxied(ministack: &Ministack, limits: Limits) -> (SesMailer, Proxy) {
 /// The same mailer, which does not wait long for an answer.
 fn hasty(proxy: &Proxy) -> SesMailer {
     let mut limits = Limits::COURIER;
-    limits.attempt = Duration::from_millis(300);
+    limits.attempt = Duration::from_millis(1_500);
     SesMailer::open(ADDRESS, &environment(&proxy.endpoint()), limits).unwrap()
 }
 
