@@ -3,6 +3,8 @@
 //! `aws-config` is left out on purpose: a Lambda has its region and credentials in the environment, and looking anywhere else
 //! costs a cold start more than everything else here together.
 
+#[cfg(feature = "dynamodb")]
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -99,9 +101,8 @@ pub(crate) fn settings(
             ConfigError::new("no AWS region is known")
                 .remedy("set AWS_REGION, e.g. to `eu-central-1` (Lambda sets it by itself)")
         })?;
-    let endpoint = environment.find(&format!("AWS_ENDPOINT_URL_{service}"));
-    let endpoint = endpoint.or_else(|| environment.find("AWS_ENDPOINT_URL"));
-    let is_on = |name| environment.find(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let endpoint = endpoint(service, environment);
+    let is_on = |name| is_on(name, environment);
     let mut settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
@@ -120,6 +121,30 @@ pub(crate) fn settings(
         .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"));
     settings.set_endpoint_url(endpoint.map(str::to_owned));
     Ok(settings.build())
+}
+
+fn endpoint<'a>(service: &str, environment: &'a Environment) -> Option<&'a str> {
+    environment.find(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| environment.find("AWS_ENDPOINT_URL"))
+}
+
+fn is_on(name: &str, environment: &Environment) -> bool {
+    environment.find(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The name of DynamoDB's host where it is plain without asking the SDK, so that it can be looked up before there is a client.
+#[cfg(feature = "dynamodb")]
+pub(crate) fn host_of_dynamodb(environment: &Environment) -> Option<String> {
+    let Some(endpoint) = endpoint("DYNAMODB", environment) else {
+        let has_another =
+            ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"].iter().any(|name| is_on(name, environment));
+        let region = environment.find("AWS_REGION").filter(|_| !has_another)?;
+        return Some(format!("dynamodb.{region}.amazonaws.com"));
+    };
+    let (_, rest) = endpoint.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    // An address needs no look-up, in brackets or not.
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    (!host.is_empty() && !host.contains([':', '[', '@']) && host.parse::<IpAddr>().is_err()).then(|| host.to_owned())
 }
 
 fn credentials(environment: &Environment) -> Result<Credentials, ConfigError> {
@@ -226,6 +251,23 @@ mod tests {
         assert_eq!(complete(&[]).endpoint_url(), None);
         assert_eq!(complete(&[all, other]).endpoint_url(), Some("http://all"));
         assert_eq!(complete(&[all, one, other]).endpoint_url(), Some("http://one"));
+    }
+
+    #[test]
+    #[cfg(feature = "dynamodb")]
+    fn the_host_of_dynamodb_is_known_ahead_where_it_has_a_name() {
+        let host =
+            |more: &[(&'static str, &'static str)]| host_of_dynamodb(&COMPLETE.iter().chain(more).copied().collect());
+        assert_eq!(host(&[]).as_deref(), Some("dynamodb.eu-central-1.amazonaws.com"));
+        assert_eq!(host(&[("AWS_USE_FIPS_ENDPOINT", "true")]), None);
+        let at = |url| host(&[("AWS_ENDPOINT_URL", url)]);
+        assert_eq!(at("https://vpce-1.example:443/").as_deref(), Some("vpce-1.example"));
+        assert_eq!(at("http://localhost:4566/x").as_deref(), Some("localhost"));
+        for address in
+            ["http://127.0.0.1:4566", "http://[::1]:4566", "https://192.0.2.7", "localhost:4566", "http://:80"]
+        {
+            assert_eq!(at(address), None, "{address}");
+        }
     }
 
     #[test]

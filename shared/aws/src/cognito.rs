@@ -77,7 +77,14 @@ impl CognitoDirectory {
     ///
     /// If region or credentials are missing.
     pub fn open(environment: &Environment, limits: Limits) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(&client::settings("COGNITO_IDENTITY_PROVIDER", environment, &limits, Connections::Kept)?) })
+        Ok(Self {
+            client: Client::new(&client::settings(
+                "COGNITO_IDENTITY_PROVIDER",
+                environment,
+                &limits,
+                Connections::Kept,
+            )?),
+        })
     }
 }
 

@@ -1,32 +1,43 @@
 //! How names of hosts become addresses.
 //!
-//! Looking one up can take as long as a name server stays silent, so it is done by a thread of its own, which nobody has to wait
-//! for longer than he wants. While a function starts that is not worth a thread, which takes a twentieth of the start: no event
-//! waits, and without an address there is no connection to open.
+//! Looking one up takes as long as a name server stays silent, so a thread of its own asks, which nobody has to wait for longer
+//! than he wants. What is known to be needed is asked for ahead: making a client and its TLS takes about as long.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+use tokio::sync::oneshot;
 
-/// How many starts are going on.
-static STARTS: AtomicUsize = AtomicUsize::new(0);
+type Addresses = io::Result<Vec<IpAddr>>;
 
-/// As long as there is one, names are looked up at once.
-pub(crate) struct Start;
+/// The name that was asked for ahead, and who will tell.
+static AHEAD: Mutex<Option<(String, oneshot::Receiver<Addresses>)>> = Mutex::new(None);
 
-impl Start {
-    pub(crate) fn now() -> Self {
-        STARTS.fetch_add(1, Ordering::Relaxed);
-        Self
+/// What the system's resolver needs of a stack, several times over.
+const STACK: usize = 256 * 1024;
+
+/// Asks for the addresses of a host, and does not wait.
+#[cfg(feature = "dynamodb")]
+pub(crate) fn ask_ahead(host: &str) {
+    if let Ok(told) = ask(host) {
+        *AHEAD.lock().unwrap_or_else(PoisonError::into_inner) = Some((host.to_owned(), told));
     }
 }
 
-impl Drop for Start {
-    fn drop(&mut self) {
-        STARTS.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Asks by a thread, which is left behind if nobody wants to know any more.
+fn ask(host: &str) -> io::Result<oneshot::Receiver<Addresses>> {
+    let (tell, told) = oneshot::channel();
+    let host = host.to_owned();
+    std::thread::Builder::new().stack_size(STACK).spawn(move || drop(tell.send(addresses(&host))))?;
+    Ok(told)
+}
+
+fn asked_ahead(host: &str) -> Option<oneshot::Receiver<Addresses>> {
+    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, told) = ahead.take_if(|(name, _)| name == host)?;
+    Some(told)
 }
 
 /// Asks the system.
@@ -34,18 +45,43 @@ impl Drop for Start {
 pub(crate) struct Names;
 
 impl ResolveDns for Names {
-    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
-        if STARTS.load(Ordering::Relaxed) > 0 {
-            return DnsFuture::ready(addresses(name).map_err(ResolveDnsError::new));
-        }
-        let name = name.to_owned();
+    fn resolve_dns<'a>(&'a self, host: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {
-            let asked = tokio::task::spawn_blocking(move || addresses(&name)).await;
-            asked.map_err(ResolveDnsError::new)?.map_err(ResolveDnsError::new)
+            let told = asked_ahead(host).map_or_else(|| ask(host), Ok).map_err(ResolveDnsError::new)?;
+            told.await.map_err(ResolveDnsError::new)?.map_err(ResolveDnsError::new)
         })
     }
 }
 
-fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
-    Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+fn addresses(host: &str) -> Addresses {
+    Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+}
+
+#[cfg(test)]
+#[cfg(feature = "dynamodb")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// One test, since there is one that is asked ahead.
+    #[tokio::test]
+    async fn what_was_asked_ahead_is_used_once_and_a_silent_server_keeps_nobody_waiting() {
+        let (tell, told) = oneshot::channel();
+        *AHEAD.lock().unwrap() = Some(("ahead.example".into(), told));
+        let local: Vec<IpAddr> = Names.resolve_dns("localhost").await.unwrap();
+        assert!(local.iter().all(IpAddr::is_loopback) && !local.is_empty());
+        let address = IpAddr::from([192, 0, 2, 7]);
+        tell.send(Ok(vec![address])).unwrap();
+        assert_eq!(Names.resolve_dns("ahead.example").await.unwrap(), [address]);
+        assert!(asked_ahead("ahead.example").is_none());
+
+        ask_ahead("localhost");
+        assert_eq!(Names.resolve_dns("localhost").await.unwrap(), local);
+
+        let (_tell, told) = oneshot::channel();
+        *AHEAD.lock().unwrap() = Some(("silent.example".into(), told));
+        let waited = tokio::time::timeout(Duration::from_millis(20), Names.resolve_dns("silent.example")).await;
+        assert!(waited.is_err());
+    }
 }

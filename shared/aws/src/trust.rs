@@ -3,7 +3,7 @@
 //! AWS's endpoints have certificates of Amazon Trust Services, so its five roots are built in: reading the system's takes many
 //! times as long, at every start. Amazon warns against trusting these and no others for ever
 //! (<https://www.amazontrust.com/repository>), and an endpoint in China or behind an inspecting proxy may have a certificate from
-//! elsewhere. So where these roots know no issuer, the system's are asked, from then on.
+//! elsewhere. So where these roots know no issuer, the system's are asked as well, from then on.
 
 use std::error::Error;
 use std::fmt;
@@ -48,20 +48,23 @@ impl Trust {
 pub(crate) struct Clients {
     idle: Option<Duration>,
     amazon: OnceLock<SharedHttpClient>,
+    both: OnceLock<SharedHttpClient>,
     system: OnceLock<SharedHttpClient>,
 }
 
 impl Clients {
-    /// `None`: as long as the other side does.
+    /// `None`: as long as is usual, a minute and a half.
     pub(crate) const fn new(idle: Option<Duration>) -> Self {
-        Self { idle, amazon: OnceLock::new(), system: OnceLock::new() }
+        Self { idle, amazon: OnceLock::new(), both: OnceLock::new(), system: OnceLock::new() }
     }
 
     pub(crate) fn get(&'static self, trust: Trust) -> SharedHttpClient {
+        let amazon = || TrustStore::empty().with_pem_certificate(AMAZON);
         match trust {
             Trust::Amazon => self.amazon.get_or_init(|| {
-                let amazon = http_client(self.idle, TrustStore::empty().with_pem_certificate(AMAZON));
-                SharedHttpClient::new(AmazonFirst::new(amazon, || self.get(Trust::System)))
+                let both =
+                    move || self.both.get_or_init(|| http_client(self.idle, amazon().with_native_roots(true))).clone();
+                SharedHttpClient::new(AmazonFirst::new(http_client(self.idle, amazon()), both))
             }),
             Trust::System => {
                 self.system.get_or_init(|| http_client(self.idle, TrustStore::empty().with_native_roots(true)))
@@ -83,17 +86,17 @@ fn http_client(idle: Option<Duration>, roots: TrustStore) -> SharedHttpClient {
     }
 }
 
-/// Asks `system` for a client when `amazon`, which trusts Amazon's roots alone, has met a certificate from elsewhere.
+/// Asks `both` for a client, which trusts the system's roots too, when `amazon` has met a certificate from elsewhere.
 #[derive(Clone)]
 struct AmazonFirst<F> {
     amazon: SharedHttpClient,
-    system: F,
+    both: F,
     has_met_others: Arc<AtomicBool>,
 }
 
 impl<F> AmazonFirst<F> {
-    fn new(amazon: SharedHttpClient, system: F) -> Self {
-        Self { amazon, system, has_met_others: Arc::default() }
+    fn new(amazon: SharedHttpClient, both: F) -> Self {
+        Self { amazon, both, has_met_others: Arc::default() }
     }
 }
 
@@ -106,7 +109,7 @@ impl<F> fmt::Debug for AmazonFirst<F> {
 impl<F: Fn() -> SharedHttpClient + Clone + Send + Sync + 'static> HttpClient for AmazonFirst<F> {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         if self.has_met_others.load(Ordering::Relaxed) {
-            return (self.system)().http_connector(settings, components);
+            return (self.both)().http_connector(settings, components);
         }
         SharedHttpConnector::new(Connector {
             amazon: self.amazon.http_connector(settings, components),
@@ -138,11 +141,14 @@ impl<F: Fn() -> SharedHttpClient + Clone + Send + Sync + 'static> HttpConnector 
         HttpConnectorFuture::new(async move {
             match (first.await, again) {
                 // Nothing was sent: TLS asks for the certificate before.
-                (Err(error), Some(request)) if is_from_elsewhere(&error) => {
+                (Err(error), again) if is_from_elsewhere(&error) => {
                     if !clients.has_met_others.swap(true, Ordering::Relaxed) {
-                        tracing::info!("a certificate is not from Amazon's roots; from now on the system's are asked");
+                        tracing::info!(
+                            "a certificate is not from Amazon's roots; from now on the system's are asked, too"
+                        );
                     }
-                    (clients.system)().http_connector(&settings, &components).call(request).await
+                    let Some(request) = again else { return Err(error) };
+                    (clients.both)().http_connector(&settings, &components).call(request).await
                 }
                 (answer, _) => answer,
             }

@@ -87,6 +87,15 @@ mod tests {
         digest.finalize()
     }
 
+    /// Cargo warns, and no more, where a patch does not fit what is asked for.
+    #[test]
+    fn nobody_has_the_other_crate() {
+        let lock = include_str!("../../../Cargo.lock");
+        let of_this_name: Vec<_> = lock.split("[[package]]").filter(|it| it.contains("name = \"crc-fast\"")).collect();
+        assert_eq!(of_this_name.len(), 1);
+        assert!(!of_this_name[0].contains("source = "), "{}", of_this_name[0]);
+    }
+
     /// The check values of the catalogue of CRCs, <https://reveng.sourceforge.io/crc-catalogue/all.htm>.
     #[test]
     fn each_is_the_one_it_is_called() {

@@ -67,8 +67,8 @@ use futures_util::stream::StreamExt;
 use jiff::Timestamp;
 
 use crate::client::{self, Connections, Limits};
-use crate::names::Start;
 use crate::error::fault;
+use crate::names;
 
 mod admin;
 mod commit;
@@ -90,6 +90,9 @@ pub const LEDGER: Adapter<dyn Ledger> = Adapter {
     embedded: false,
     open: |Opening { address, environment }| {
         Box::pin(async move {
+            if let Some(host) = client::host_of_dynamodb(&environment) {
+                names::ask_ahead(&host);
+            }
             let ledger = DynamoLedger::open(&address, &environment, Limits::EVENT)?;
             ledger.warm_up().await;
             Ok(Arc::new(ledger) as Arc<dyn Ledger>)
@@ -152,7 +155,6 @@ impl DynamoLedger {
     pub async fn warm_up(&self) {
         let nothing = Key::switches("");
         let Ok(keys) = self.keys(vec![nothing.attributes()], false) else { return };
-        let _start = Start::now();
         let call = self.client.batch_get_item().request_items(&self.table, keys).send();
         let cause = match tokio::time::timeout(WARM_UP, call).await {
             Ok(Ok(_)) => return,
