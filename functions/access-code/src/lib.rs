@@ -100,8 +100,14 @@ const INVITATIONS: &[When] = &[When::on("invitations").by_default()];
 
 impl Configured for AccessCode {
     const SECTION: &'static str = "access-code";
-    const GRANTS: &'static [Grant] =
-        &[grants::READ.when(INVITATIONS), grants::INVITATIONS.when(INVITATIONS), grants::HOLD.when(INVITATIONS)];
+    const TRIGGERS: &'static [&'static str] = &[PreSignUp::NAME, PostConfirmation::NAME];
+    const GRANTS: &'static [Grant] = &[
+        grants::READ.when(INVITATIONS),
+        // The use, and the note of whom it is for.
+        grants::RESERVATIONS.at(&[PreSignUp::NAME]).when(INVITATIONS),
+        grants::HOLD.at(&[PreSignUp::NAME]).when(INVITATIONS),
+        grants::INVITATIONS.at(&[PostConfirmation::NAME]).when(INVITATIONS),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         if self.codes.is_empty() && !self.invitations {

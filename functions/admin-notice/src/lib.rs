@@ -86,12 +86,13 @@ const AT_ONCE: &[When] = &[grants::INLINE, When::is("digest", "off").by_default(
 impl Configured for AdminNotice {
     const SECTION: &'static str = "admin-notice";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
         grants::WRITE,
-        grants::SEND.when(AT_ONCE),
-        grants::SEND_WITH_SET.when(AT_ONCE),
-        grants::ACKNOWLEDGE.when(AT_ONCE),
+        grants::SEND.inline().when(AT_ONCE),
+        grants::SEND_WITH_SET.inline().when(AT_ONCE),
+        grants::ACKNOWLEDGE.inline().when(AT_ONCE),
         grants::SEND.by_courier(),
         grants::SEND_WITH_SET.by_courier(),
         grants::FIND_NEWCOMER,

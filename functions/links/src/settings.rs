@@ -3,21 +3,23 @@
 use cognito_triggers::Mailbox;
 use cognito_triggers::mailing::{Locale, Mailboxes};
 use cognito_triggers::services::TemplateUse;
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::act;
 
-/// The table `[links]`. All of it may be left out, and a pool may have its own.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// The pages behind links in mails, and who is told: the table `[links]`. All of it may be left out, and a pool may have its own.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Settings {
-    /// Who is told by mail that a user took back a sign-in. Left out, nobody.
+    /// Who is told by mail that a user took back a sign-in ("this was not me"): a mailbox or up to 50. Left out, nobody.
     pub administrators: Mailboxes,
     /// Who that mail is from. Left out, whom the mailer names.
     pub from: Option<Mailbox>,
     /// What stands above the pages, at most 60 characters.
     #[serde(deserialize_with = "product_name")]
+    #[schemars(length(max = LONGEST_NAME))]
     pub product_name: String,
     /// The language of the administrators, and of those whose browser asks for none of the pages' languages.
     pub locale: Locale,

@@ -104,8 +104,21 @@ const GROUPS: &[When] = &[When::filled("exempt-groups")];
 
 impl Configured for Maintenance {
     const SECTION: &'static str = "maintenance";
-    const GRANTS: &'static [Grant] =
-        &[grants::READ.when(SWITCH), grants::READ.when(GROUPS), grants::WRITE.when(GROUPS)];
+    const TRIGGERS: &'static [&'static str] = &[
+        PreSignUp::NAME,
+        PreAuthentication::NAME,
+        PostAuthentication::NAME,
+        PreTokenGenerationV1::NAME,
+        UserMigration::NAME,
+        InboundFederation::NAME,
+    ];
+    const GRANTS: &'static [Grant] = &[
+        grants::READ.when(SWITCH),
+        // At gates that know no groups either: the ledger is opened there, which takes the same.
+        grants::READ.when(GROUPS),
+        // No other trigger tells what is to be remembered.
+        grants::WRITE.at(&[PreTokenGenerationV1::NAME]).when(GROUPS),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

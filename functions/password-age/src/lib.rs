@@ -127,10 +127,12 @@ const WARNED: &[When] = &[When::not_zero("warn-days").by_default()];
 
 impl Configured for PasswordAge {
     const SECTION: &'static str = "password-age";
+    const TRIGGERS: &'static [&'static str] =
+        &[PostConfirmation::NAME, PreAuthentication::NAME, PostAuthentication::NAME, PreTokenGenerationV1::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
-        grants::WRITE,
-        grants::RESET_PASSWORD.when(RESET),
+        grants::WRITE.at(grants::PROVEN),
+        grants::RESET_PASSWORD.at(&[PostAuthentication::NAME]).when(RESET),
         grants::READ.by_courier().when(WARNED),
         grants::FIND_USER.by_courier().when(WARNED),
         grants::SEND.by_courier().when(WARNED),

@@ -77,12 +77,13 @@ const COPIED_INLINE: &[When] = &[grants::INLINE, When::set("copy-from")];
 impl Configured for S3Provisioning {
     const SECTION: &'static str = "s3-provisioning";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
         grants::WRITE,
         grants::PUT_FILES.inline(),
-        grants::READ_FILES.when(COPIED_INLINE),
-        grants::LIST_FILES.when(COPIED_INLINE),
+        grants::READ_FILES.inline().when(COPIED_INLINE),
+        grants::LIST_FILES.inline().when(COPIED_INLINE),
         grants::ACKNOWLEDGE.inline(),
         grants::PUT_FILES.by_courier(),
         grants::READ_FILES.by_courier().when(COPIED),

@@ -127,8 +127,13 @@ const SAID: &str = "session_id";
 
 impl Configured for SessionLimit {
     const SECTION: &'static str = "session-limit";
-    const GRANTS: &'static [Grant] =
-        &[grants::READ, grants::WRITE, grants::SIGN_OUT.when(&[When::is("policy", "sign-out-others")])];
+    const TRIGGERS: &'static [&'static str] =
+        &[PostConfirmation::NAME, PreAuthentication::NAME, PostAuthentication::NAME, PreTokenGenerationV1::NAME];
+    const GRANTS: &'static [Grant] = &[
+        grants::READ,
+        grants::WRITE.at(grants::PROVEN),
+        grants::SIGN_OUT.at(&[PostAuthentication::NAME]).when(&[When::is("policy", "sign-out-others")]),
+    ];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.check()?;

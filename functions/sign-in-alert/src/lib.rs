@@ -97,6 +97,7 @@ const REPEATED: SignedDuration = SignedDuration::from_secs(30);
 impl Configured for SignInAlert {
     const SECTION: &'static str = "sign-in-alert";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[PostAuthentication::NAME];
     const GRANTS: &'static [Grant] =
         &[grants::READ, grants::WRITE, grants::SEND.by_courier(), grants::SEND_WITH_SET.by_courier()];
 

@@ -52,6 +52,7 @@ pub const FIRST_SIGN_INS: &str = "FirstSignIns";
 impl Configured for SignInCount {
     const SECTION: &'static str = "sign-in-count";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[grants::READ, grants::WRITE];
 
     fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {

@@ -109,6 +109,7 @@ const LONGEST_NAME: usize = 60;
 impl Configured for TemplatedMessage {
     const SECTION: &'static str = "templated-message";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[CustomMessage::NAME];
 
     fn attach(mut self, chains: &mut Chains) -> Result<(), ConfigError> {
         self.templates = self.templates.as_deref().map(folder).transpose()?;

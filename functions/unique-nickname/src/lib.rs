@@ -92,13 +92,18 @@ const CANDIDATES: u32 = 4;
 /// How many digits the number of a variation has at first; more after tries in vain.
 const DIGITS: u32 = 4;
 
+/// Where a user has the name for good, and what was held before is given back.
+const SETTLED: &[&str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
+
 impl Configured for UniqueNickname {
     const SECTION: &'static str = "unique-nickname";
+    const TRIGGERS: &'static [&'static str] = &[PreSignUp::NAME, PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
-        grants::WRITE,
-        grants::HOLD,
-        grants::REMOVE,
+        grants::HOLD.at(&[PreSignUp::NAME]),
+        grants::WRITE.at(SETTLED),
+        // Who comes to PostConfirmation by a forgotten password may have changed the name in the profile meanwhile.
+        grants::REMOVE.at(SETTLED),
         grants::UPDATE_USER.inline(),
         grants::ACKNOWLEDGE.inline(),
         grants::UPDATE_USER.by_courier(),

@@ -88,6 +88,8 @@ const WHO_IS_NEW: &[When] = &[
 impl Configured for UserEvents {
     const SECTION: &'static str = "user-events";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] =
+        &[PostConfirmation::NAME, PostAuthentication::NAME, PreTokenGenerationV1::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
         grants::WRITE,

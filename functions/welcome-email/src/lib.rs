@@ -67,6 +67,7 @@ const fn yes() -> bool {
 impl Configured for WelcomeEmail {
     const SECTION: &'static str = "welcome-email";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
         grants::WRITE,

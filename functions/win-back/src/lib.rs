@@ -102,6 +102,7 @@ const ABSENT: &str = "win-back/absent";
 impl Configured for WinBack {
     const SECTION: &'static str = "win-back";
     const ON_FAULT: OnFault = OnFault::Continue;
+    const TRIGGERS: &'static [&'static str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[
         grants::READ,
         grants::WRITE,

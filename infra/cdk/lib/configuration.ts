@@ -7,8 +7,8 @@
 import Ajv2020, { type ErrorObject } from 'ajv/dist/2020';
 import { Token } from 'aws-cdk-lib';
 import { stringify, type TomlTable } from 'smol-toml';
-import { DEFINITIONS, type JsonSchema, TABLES } from './facts';
-import { LINKS, type PoolRules, type Rules } from './links';
+import { DEFINITIONS, type JsonSchema, OTHER_TABLES, TABLES } from './facts';
+import type { OtherTables, RuleTables } from './rules.generated';
 
 export type Table = Readonly<Record<string, unknown>>;
 
@@ -24,13 +24,19 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** The rules that are on, and the pages behind links in mails. A rule is on when its settings are there, be they `{}`. */
+export interface Rules extends RuleTables, OtherTables {}
+
+/** What one pool wants otherwise: its settings are merged over the others. */
+export type PoolRules = { readonly [Rule in keyof Rules]?: Partial<Rules[Rule]> };
+
 export interface ConfigurationProps {
   readonly rules: Rules;
   readonly pools?: Readonly<Record<string, PoolRules>>;
   readonly delivery?: 'inline' | 'deferred';
 }
 
-const SECTIONS: Readonly<Record<string, JsonSchema>> = { ...TABLES, links: LINKS };
+const SECTIONS: Readonly<Record<string, JsonSchema>> = { ...TABLES, ...OTHER_TABLES };
 /** As Cognito names pools, and triggers.toml with it. */
 const POOL_ID = /^[\w-]+_[0-9a-zA-Z]+$/;
 
@@ -64,7 +70,7 @@ export class Configuration {
       }),
     );
     const isAny = [this.tables, ...Object.values(this.pools)].some((tables) =>
-      Object.keys(tables).some((name) => name !== 'links'),
+      Object.keys(tables).some((name) => name in TABLES),
     );
     if (!isAny && problems.length === 0)
       problems.push('rules: no rule is on; add settings, be they empty: `rules: { signInCount: {} }`');

@@ -1,5 +1,5 @@
 /** What the Rust code says of its rules, as far as a deployment has to know it. */
-export { DEFINITIONS, OF_JOBS, OF_RULES, TABLES } from './facts.generated';
+export { DEFINITIONS, OF_JOBS, OF_RULES, OTHER_TABLES, TABLES } from './facts.generated';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -31,6 +31,8 @@ export interface Grant {
   readonly resource: string;
   /** Whose role it is: the function's with the rule, or the courier's. */
   readonly by?: string;
+  /** The triggers at which a rule needs it; empty: all it is asked at. */
+  readonly at: readonly string[];
   /** The table that `when` is about, where it is not the rule's own. */
   readonly rule?: string;
   readonly when: readonly When[];

@@ -20,7 +20,7 @@ export function grantsOf(configuration: Configuration, trigger?: Trigger): Grant
   const chain = asked(configuration).get(trigger) ?? new Map<string, Table[]>();
   return [...chain].flatMap(([rule, tables]) =>
     tables.flatMap((table) =>
-      ofTable(rule, table, configuration, (grant) => grant.by === 'function' && !isNeverAt(trigger, rule, grant)),
+      ofTable(rule, table, configuration, (grant) => grant.by === 'function' && isAt(trigger, grant)),
     ),
   );
 }
@@ -60,6 +60,9 @@ const granted = (rule: string, grant: Grant, table: Table): Granted => ({
   table,
 });
 
+/** Whether it is needed at this trigger, if the rule is asked there. */
+const isAt = (trigger: Trigger, grant: Grant) => grant.at.length === 0 || grant.at.includes(trigger);
+
 const holds = (grant: Grant, table: Table, configuration: Configuration) =>
   grant.when.every((when) => isSo(when, table, configuration));
 
@@ -87,18 +90,4 @@ function isSo(when: When, table: Table, configuration: Configuration): boolean {
     default:
       throw new Error(`a grant of this version depends on \`${test}\`, which this library does not know; update it`);
   }
-}
-
-/** What a rule does at other triggers alone, so that this one's role need not be allowed to. */
-function isNeverAt(trigger: Trigger, rule: string, grant: Grant): boolean {
-  // "No other trigger delivers inline": see docs/courier.md.
-  if (grant.when.some((when) => when.key === 'delivery')) return trigger !== 'PostConfirmation';
-  // A stranger gets as far as PreAuthentication: the rules look there, and write nothing.
-  if (grant.resource === 'ledger-table' && trigger === 'PreAuthentication') return grant.actions.includes('dynamodb:PutItem');
-  if (grant.resource !== 'user-pool') return false;
-  // A new password is required where a sign-in is refused; `early` excludes `action = "reset"`.
-  if (rule === 'password-age') return trigger !== 'PostAuthentication';
-  // Others are signed out at a sign-in; `early` excludes `policy = "sign-out-others"`.
-  if (rule === 'session-limit') return trigger !== 'PostAuthentication';
-  return false;
 }

@@ -1,8 +1,8 @@
 /** Rules for the Lambda triggers of Amazon Cognito user pools. */
 export { CognitoTriggers } from './cognito-triggers';
 export { ConfigurationError } from './configuration';
+export type { PoolRules, Rules } from './configuration';
 export type { FunctionProps } from './functions';
-export type { Links, PoolRules, Rules } from './links';
 export type { Program, Programs } from './program';
 export type { CognitoTriggersProps } from './props';
 export type * from './rules.generated';

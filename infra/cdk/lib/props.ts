@@ -4,8 +4,8 @@ import type { IUserPool, LambdaVersion, UserPoolProps } from 'aws-cdk-lib/aws-co
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { PoolRules, Rules } from './configuration';
 import type { FunctionProps } from './functions';
-import type { PoolRules, Rules } from './links';
 import type { Programs } from './program';
 import type { ServiceProps } from './services';
 

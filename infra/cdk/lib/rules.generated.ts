@@ -1079,6 +1079,32 @@ export interface WinBack {
   readonly zone?: string;
 }
 
+/** `[links]` */
+export interface Links {
+  /**
+   * Who is told by mail that a user took back a sign-in ("this was not me"): a mailbox or up to 50. Left out,
+   * nobody.
+   */
+  readonly administrators?: string | readonly string[];
+
+  /** Who that mail is from. Left out, whom the mailer names. */
+  readonly from?: string;
+
+  /**
+   * The language of the administrators, and of those whose browser asks for none of the pages' languages.
+   *
+   * @default "en"
+   */
+  readonly locale?: string;
+
+  /**
+   * What stands above the pages, at most 60 characters.
+   *
+   * @default ""
+   */
+  readonly productName?: string;
+}
+
 /** The rules that are on, with their settings. */
 export interface RuleTables {
   /** `[access-code]` */
@@ -1109,4 +1135,10 @@ export interface RuleTables {
   readonly welcomeEmail?: WelcomeEmail;
   /** `[win-back]` */
   readonly winBack?: WinBack;
+}
+
+/** Settings of functions without rules. */
+export interface OtherTables {
+  /** `[links]` */
+  readonly links?: Links;
 }

@@ -4,8 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'smol-toml';
 import { ConfigurationError } from '../lib';
-import { Configuration, type ConfigurationProps } from '../lib/configuration';
-import type { Rules } from '../lib/links';
+import { Configuration, type ConfigurationProps, type Rules } from '../lib/configuration';
 
 /** As plain objects. */
 const toml = (props: ConfigurationProps) =>

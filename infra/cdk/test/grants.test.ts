@@ -1,16 +1,22 @@
 /** Roles: what is declared for the settings, and nothing else. */
 import { CURRENTLY_RECOMMENDED_FLAGS } from 'aws-cdk-lib/cx-api';
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CognitoTriggersProps, Rules } from '../lib';
 import { TABLES } from '../lib/facts';
-import { asked, KNOWN } from '../lib/triggers';
+import { asked, KNOWN, USUAL } from '../lib/triggers';
 import { Configuration } from '../lib/configuration';
 import { actions, allowed, made } from './house';
+
+/** The triggers each rule names in the Rust code, if this is a clone of the repository. */
+const GRANTS = join(process.env['TRIGGERS_CDK'] ?? join(__dirname, '../..'), '../grants.json');
+const ofRust = existsSync(GRANTS)
+  ? (JSON.parse(readFileSync(GRANTS, 'utf8')) as { triggers: Record<string, string[]> }).triggers
+  : undefined;
 
 const MAIL = { from: 'Acme <hello@acme.example>' };
 
@@ -126,14 +132,9 @@ test('a rule that needs nothing of AWS leaves a role that may write its log', ()
 test('with the layout each, every role has less', () => {
   const { template } = made({ rules: EVERYTHING, mail: MAIL, layout: 'each' });
   assert.deepEqual(actions(template, 'PreSignUp'), {
-    LedgerTable: [
-      'dynamodb:BatchGetItem',
-      'dynamodb:ConditionCheckItem',
-      'dynamodb:DeleteItem',
-      'dynamodb:PutItem',
-      'dynamodb:UpdateItem',
-    ],
+    LedgerTable: ['dynamodb:BatchGetItem', 'dynamodb:ConditionCheckItem', 'dynamodb:PutItem'],
   });
+  assert.deepEqual(actions(template, 'PreAuthentication'), { LedgerTable: ['dynamodb:BatchGetItem'] });
   assert.deepEqual(actions(template, 'CustomMessage'), {});
   assert.deepEqual(Object.keys(actions(template, 'PostConfirmation')), [
     'LedgerTable',
@@ -156,6 +157,18 @@ test('with the layout each, every role has less', () => {
 
 test('every rule of the schema is known to some trigger', () => {
   assert.deepEqual([...KNOWN].sort(), Object.keys(TABLES).sort());
+});
+
+test('the configurations tried here ask every rule wherever it may be asked', { skip: ofRust === undefined }, () => {
+  const tried: Record<string, Set<string>> = {};
+  for (const props of Object.values(CASES)) {
+    for (const [trigger, chain] of asked(new Configuration(props))) {
+      for (const rule of chain.keys()) (tried[rule] ??= new Set()).add(trigger);
+    }
+  }
+  const listed = Object.entries(tried).map(([rule, triggers]) => [rule, [...triggers].sort()] as const);
+  const named = Object.entries(ofRust ?? {}).map(([rule, triggers]) => [rule, [...triggers].sort()] as const);
+  assert.deepEqual(Object.fromEntries(listed), Object.fromEntries(named));
 });
 
 /** `cargo local`, where it was built: then this library is compared with what the Rust code says of the same file. */
@@ -181,6 +194,8 @@ function local(text: string, ...command: string[]): string {
   return said.stdout;
 }
 
+const AT_HOME = ['--account', '111122223333', '--region', 'eu-central-1', '--pool', 'eu-central-1_Example01'];
+
 for (const [name, props] of Object.entries(CASES)) {
   const options = { skip: existsSync(LOCAL) ? false : 'cargo local is not built' };
 
@@ -198,20 +213,7 @@ for (const [name, props] of Object.entries(CASES)) {
         ] === undefined
       )
         continue;
-      const printed = JSON.parse(
-        local(
-          triggers.toml,
-          'policy',
-          '--function',
-          fn,
-          '--account',
-          '111122223333',
-          '--region',
-          'eu-central-1',
-          '--pool',
-          'eu-central-1_Example01',
-        ),
-      ) as Policy;
+      const printed = JSON.parse(local(triggers.toml, 'policy', '--function', fn, ...AT_HOME)) as Policy;
       const expected = Object.fromEntries(
         printed.Statement.map((statement) => [statement.Sid, [statement.Action].flat().sort()]),
       );
@@ -230,6 +232,20 @@ for (const [name, props] of Object.entries(CASES)) {
         }
         if (Sid === 'SenderIdentity') assert.equal([Resource].flat().length, [here[Sid]?.Resource].flat().length);
       }
+    }
+  });
+
+  test(`${name}: with the layout each, so are those of the function of each trigger`, options, () => {
+    const all = [...asked(new Configuration(props)).keys()];
+    const moreTriggers = all.filter((trigger) => !USUAL.includes(trigger));
+    const own = { removalPolicy: undefined, ...props, layout: 'each', moreTriggers };
+    const { template, triggers } = made(own as CognitoTriggersProps);
+    for (const trigger of all) {
+      const printed = JSON.parse(local(triggers.toml, 'policy', '--only', trigger, ...AT_HOME)) as Policy;
+      const expected = Object.fromEntries(
+        printed.Statement.map((statement) => [statement.Sid, [statement.Action].flat().sort()]),
+      );
+      assert.deepEqual(actions(template, trigger), expected, trigger);
     }
   });
 

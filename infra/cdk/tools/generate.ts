@@ -24,8 +24,8 @@ interface Schema {
   readonly type?: string | readonly string[];
 }
 
-/** Tables that are no rules. */
-const NO_RULES = ['$schema', 'services', 'pools', 'links'];
+/** What the construct writes by itself. */
+const NOT_SET = ['$schema', 'services', 'pools'];
 const HEAD = '// Written by tools/generate.ts: infra/cdk/test/run generate. Not to be changed by hand.\n';
 
 const pascal = (name: string) => name.replace(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase());
@@ -49,15 +49,15 @@ class Types {
 
   constructor(private readonly defs: Record<string, Schema>) {}
 
-  /** The interface of a rule's table, after those it uses. */
-  public rule(section: string, schema: Schema): string {
-    this.table(pascal(section), schema, `\`[${section}]\``);
+  /** The interface of a table, after those it uses. */
+  public table(section: string, schema: Schema): string {
+    this.make(pascal(section), schema, `\`[${section}]\``);
     const text = [...this.made.values()].join('\n');
     this.made.clear();
     return text;
   }
 
-  private table(name: string, schema: Schema, description: string): void {
+  private make(name: string, schema: Schema, description: string): void {
     const required = new Set(schema.required ?? []);
     const lines = Object.entries(schema.properties ?? {}).map(([key, value]) => {
       const optional = required.has(key) ? '' : '?';
@@ -83,7 +83,7 @@ class Types {
       if (target === undefined) throw new Error(`the schema has no ${name}`);
       if (target.properties === undefined) return this.type(within, target);
       const own = name === 'Variable' ? 'Variable' : `${within}${name}`;
-      if (own !== 'Variable') this.table(own, target, sentence(target.description ?? ''));
+      if (own !== 'Variable') this.make(own, target, sentence(target.description ?? ''));
       return own;
     }
     const several = schema.oneOf ?? schema.anyOf;
@@ -117,19 +117,28 @@ class Types {
   }
 }
 
-function types(schema: Schema, sections: readonly string[]): string {
+/** Tables of `triggers.toml`: those of rules, and those of functions without rules. */
+interface Sections {
+  readonly rules: readonly string[];
+  readonly others: readonly string[];
+}
+
+function types(schema: Schema, { rules, others }: Sections): string {
   const of = new Types(schema.$defs ?? {});
-  const rules = sections.map((section) => of.rule(section, schema.properties?.[section] ?? {}));
-  const fields = sections.map(
-    (section) => `  /** \`[${section}]\` */\n  readonly ${camel(section)}?: ${pascal(section)};\n`,
-  );
+  const tables = [...rules, ...others].map((section) => of.table(section, schema.properties?.[section] ?? {}));
+  const fields = (sections: readonly string[]) =>
+    sections
+      .map((section) => `  /** \`[${section}]\` */\n  readonly ${camel(section)}?: ${pascal(section)};\n`)
+      .join('');
   return [
     HEAD,
     '/** Where a secret is: the name of an environment variable of the function. */',
     'export interface Variable {\n  readonly env: string;\n}\n',
-    ...rules,
+    ...tables,
     '/** The rules that are on, with their settings. */',
-    `export interface RuleTables {\n${fields.join('')}}\n`,
+    `export interface RuleTables {\n${fields(rules)}}\n`,
+    '/** Settings of functions without rules. */',
+    `export interface OtherTables {\n${fields(others)}}\n`,
   ].join('\n');
 }
 
@@ -151,8 +160,9 @@ const lines = (table: object) =>
     .map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)},\n`)
     .join('');
 
-function facts(schema: Schema, grants: Grants, sections: readonly string[]): string {
-  const tables = Object.fromEntries(sections.map((section) => [section, bare(schema.properties?.[section])]));
+function facts(schema: Schema, grants: Grants, sections: Sections): string {
+  const tables = (of: readonly string[]) =>
+    Object.fromEntries(of.map((section) => [section, bare(schema.properties?.[section])]));
   const rules = Object.fromEntries(Object.entries(grants.rules).filter(([, of]) => of.length > 0));
   // What the functions without rules do themselves. Their rules' part depends on the rules' settings.
   const own = (name: string) =>
@@ -162,7 +172,9 @@ function facts(schema: Schema, grants: Grants, sections: readonly string[]): str
     HEAD,
     "import type { Grant, JsonSchema } from './facts';\n",
     '/** What may stand in the table of each rule. */',
-    `export const TABLES: Readonly<Record<string, JsonSchema>> = {\n${lines(tables)}};\n`,
+    `export const TABLES: Readonly<Record<string, JsonSchema>> = {\n${lines(tables(sections.rules))}};\n`,
+    '/** What may stand in the tables of functions without rules. */',
+    `export const OTHER_TABLES: Readonly<Record<string, JsonSchema>> = {\n${lines(tables(sections.others))}};\n`,
     `export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {\n${lines(each(schema.$defs ?? {}))}};\n`,
     '/** What rules need of AWS. */',
     `export const OF_RULES: Readonly<Record<string, readonly Grant[]>> = {\n${lines(rules)}};\n`,
@@ -182,7 +194,9 @@ function main([schemaFile, grantsFile, folder]: string[]): void {
   }
   const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as Schema;
   const grants = JSON.parse(readFileSync(grantsFile, 'utf8')) as Grants;
-  const sections = Object.keys(schema.properties ?? {}).filter((section) => !NO_RULES.includes(section));
+  const set = Object.keys(schema.properties ?? {}).filter((section) => !NOT_SET.includes(section));
+  const isRule = (section: string) => grants.rules[section] !== undefined;
+  const sections = { rules: set.filter(isRule), others: set.filter((section) => !isRule(section)) };
   writeFileSync(join(folder, 'rules.generated.ts'), types(schema, sections));
   writeFileSync(join(folder, 'facts.generated.ts'), facts(schema, grants, sections));
 }

@@ -103,7 +103,8 @@ async fn dispatch(arguments: Arguments, world: &mut World<'_>) -> Result<u8, Pro
         Some(Command::Policy(arguments)) => policy::run(&arguments, world),
         Some(Command::Grants) => grants::run(world),
         Some(Command::Schema) => {
-            let schema = cognito_triggers::config::schema::<pool::Rules>();
+            let schema =
+                cognito_triggers::config::schema_with::<pool::Rules, links::Settings>(links::Settings::SECTION);
             let text = serde_json::to_string_pretty(&schema).map_err(|error| Problem::new(error.to_string()))?;
             writeln!(world.out, "{text}")?;
             Ok(0)
@@ -128,6 +129,8 @@ fn usage(error: &clap::Error, world: &mut World<'_>) -> Result<u8, Problem> {
 pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
+
+    use boon::{Compiler, Schemas};
 
     use super::*;
 
@@ -455,6 +458,35 @@ pub(crate) mod tests {
         let rules = crate::functions::Function::ALL.iter().map(|function| function.name()).filter(|it| *it != "pool");
         for rule in rules.chain(["services", "pools"]) {
             assert!(schema["properties"][rule].is_object(), "{rule}");
+        }
+    }
+
+    #[tokio::test]
+    async fn in_the_table_of_the_pages_the_schema_refuses_what_a_check_refuses() {
+        let (_, schema, _) = local(place().path(), &["schema"], "").await;
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.add_resource("triggers.json", serde_json::from_str(&schema).unwrap()).unwrap();
+        let index = compiler.compile("triggers.json", &mut schemas).unwrap();
+
+        let long = format!("product-name = \"{}\"", "x".repeat(61));
+        for (settings, is_right) in [
+            ("", true),
+            ("administrators = \"ops@acme.example\"\nfrom = \"Acme <hello@acme.example>\"", true),
+            ("administrators = [\"ops@acme.example\"]\nproduct-name = \"Acme\"\nlocale = \"de-AT\"", true),
+            ("administrator = \"ops@acme.example\"", false),
+            ("off = true", false),
+            ("locale = \"Deutsch\"", false),
+            (long.as_str(), false),
+        ] {
+            for table in ["links", "pools.\"eu-central-1_Q\".links"] {
+                let text = format!("[sign-in-count]\n[services]\nledger = \"dynamodb:t\"\n[{table}]\n{settings}\n");
+                let (folder, file) = configured(&text);
+                let (code, _, err) = local(folder.path(), &["check", &file], "").await;
+                assert_eq!(code == 0, is_right, "{text}{err}");
+                let table = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+                let judged = schemas.validate(&table, index).map_err(|error| error.to_string());
+                assert_eq!(judged.is_ok(), is_right, "{text}{judged:?}");
+            }
         }
     }
 

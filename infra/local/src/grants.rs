@@ -37,6 +37,7 @@ pub(crate) fn run(world: &mut World<'_>) -> Result<u8, Problem> {
 #[derive(Serialize)]
 struct Catalogue {
     resources: BTreeMap<Resource, Place>,
+    triggers: BTreeMap<&'static str, &'static [&'static str]>,
     rules: BTreeMap<&'static str, &'static [Grant]>,
     functions: BTreeMap<&'static str, Vec<Needed>>,
 }
@@ -56,12 +57,13 @@ struct Needed {
     rule: Option<&'static str>,
     actions: &'static [&'static str],
     resource: Resource,
+    at: &'static [&'static str],
     when: &'static [grants::When],
 }
 
 impl Needed {
     fn of(rule: Option<&'static str>, grant: &Grant) -> Self {
-        Self { rule, actions: grant.actions, resource: grant.on, when: grant.when }
+        Self { rule, actions: grant.actions, resource: grant.on, at: grant.at, when: grant.when }
     }
 }
 
@@ -72,15 +74,20 @@ impl Catalogue {
             Ok(format!("    {}: {}", serde_json::to_string(resource)?, serde_json::to_string(place)?))
         });
         let resources = resources.collect::<Result<Vec<_>, serde_json::Error>>()?.join(",\n");
+        let triggers = self.triggers.iter().map(|(name, triggers)| {
+            Ok(format!("    {}: {}", serde_json::to_string(name)?, serde_json::to_string(triggers)?))
+        });
+        let triggers = triggers.collect::<Result<Vec<_>, serde_json::Error>>()?.join(",\n");
         let rules = lists(self.rules.iter().map(|(name, grants)| (*name, *grants)))?;
         let functions = lists(self.functions.iter().map(|(name, needed)| (*name, needed.as_slice())))?;
         Ok(format!(
-            "{{\n  \"resources\": {{\n{resources}\n  }},\n  \"rules\": {{\n{rules}\n  }},\n  \"functions\": {{\n{functions}\n  }}\n}}\n"
+            "{{\n  \"resources\": {{\n{resources}\n  }},\n  \"triggers\": {{\n{triggers}\n  }},\n  \
+             \"rules\": {{\n{rules}\n  }},\n  \"functions\": {{\n{functions}\n  }}\n}}\n"
         ))
     }
 
     fn new() -> Self {
-        let rules = Declared::of::<pool::Rules>().0;
+        let Declared { triggers, rules } = Declared::of::<pool::Rules>();
         let of_function = |names: &[&'static str]| {
             let of_rule = |name: &&'static str| rules.get(name).into_iter().flat_map(|grants| grants.iter());
             let own = names.iter().flat_map(|name| of_rule(name).map(|grant| (*name, grant)));
@@ -111,7 +118,7 @@ impl Catalogue {
             let (service, scheme) = resource.service();
             (*resource, Place { service, scheme })
         });
-        Self { resources: resources.collect(), rules, functions }
+        Self { resources: resources.collect(), triggers, rules, functions }
     }
 }
 
@@ -138,11 +145,15 @@ impl Job {
 }
 
 /// What each rule of a set declares.
-struct Declared(BTreeMap<&'static str, &'static [Grant]>);
+#[derive(Default)]
+struct Declared {
+    triggers: BTreeMap<&'static str, &'static [&'static str]>,
+    rules: BTreeMap<&'static str, &'static [Grant]>,
+}
 
 impl Declared {
     fn of<R: RuleSet>() -> Self {
-        let mut declared = Self(BTreeMap::new());
+        let mut declared = Self::default();
         R::each(&mut declared);
         declared
     }
@@ -150,13 +161,86 @@ impl Declared {
 
 impl RuleVisitor for Declared {
     fn rule<R: Configured>(&mut self) {
-        self.0.insert(R::SECTION, R::GRANTS);
+        self.triggers.insert(R::SECTION, R::TRIGGERS);
+        self.rules.insert(R::SECTION, R::GRANTS);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use cognito_triggers::Environment;
+    use cognito_triggers::config::Configuration;
+    use cognito_triggers::grants::INLINE;
+    use serde_json::Value;
+
     use super::*;
+
+    /// The keys without which a rule's table is refused.
+    const LEAST: [(&str, &str); 6] = [
+        ("domain-allow-list", "allow = [\"example.com\"]"),
+        ("s3-provisioning", "files = \"provision/\""),
+        ("admin-notice", "to = \"ops@acme.example\""),
+        ("session-limit", "max = 3"),
+        ("password-age", "max-days = 90"),
+        ("win-back", "after-days = 30"),
+    ];
+
+    /// Every value that this may be, as TOML has it, where there are so few that they can be named.
+    fn choices(schema: &Value, whole: &Value) -> Vec<String> {
+        if let Some(name) = schema["$ref"].as_str() {
+            return choices(&whole["$defs"][name.trim_start_matches("#/$defs/")], whole);
+        }
+        let of = |key: &str| schema[key].as_array().into_iter().flatten();
+        let is = |name: &str| schema["type"] == name || of("type").any(|of| of == name);
+        if is("boolean") {
+            return vec!["true".into(), "false".into()];
+        }
+        if is("array") {
+            return choices(&schema["items"], whole).iter().map(|value| format!("[{value}]")).collect();
+        }
+        let named = of("enum").chain(schema.get("const")).filter(|value| value.is_string()).map(Value::to_string);
+        named.chain(of("oneOf").chain(of("anyOf")).flat_map(|one| choices(one, whole))).collect()
+    }
+
+    /// The triggers a rule is attached to; none if its table is refused.
+    fn attached(section: &str, table: &str) -> BTreeSet<&'static str> {
+        let configuration = Configuration::parse("triggers.toml", &format!("[{section}]\n{table}")).unwrap();
+        let Ok((chains, _)) = configuration.chains::<pool::Rules>(&Environment::default()) else { return [].into() };
+        chains.overview().into_iter().map(|(trigger, _)| trigger).collect()
+    }
+
+    #[test]
+    fn a_rule_names_the_triggers_that_some_setting_attaches_it_to_and_no_others() {
+        let schema = cognito_triggers::config::schema::<pool::Rules>();
+        for (section, triggers) in Catalogue::new().triggers {
+            let least = LEAST.iter().find(|(name, _)| *name == section).map_or("", |(_, table)| table);
+            let usual = attached(section, least);
+            assert!(!usual.is_empty(), "[{section}] takes more than `{least}`");
+            let mut met = usual;
+            for (key, value) in schema["properties"][section]["properties"].as_object().unwrap() {
+                for value in choices(value, &schema).iter().filter(|_| !least.starts_with(key)) {
+                    met.extend(attached(section, &format!("{least}\n{key} = {value}\n")));
+                }
+            }
+            assert_eq!(met, triggers.iter().copied().collect(), "[{section}]");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_at_some_triggers_names_those_of_its_rule() {
+        for (rule, grants) in &Catalogue::new().rules {
+            let triggers = Catalogue::new().triggers[rule];
+            for grant in *grants {
+                assert!(grant.at.iter().all(|trigger| triggers.contains(trigger)), "{rule}: {grant:?}");
+                assert!(grant.by == Caller::Function || grant.at.is_empty(), "no trigger calls the courier: {grant:?}");
+                // "No other trigger delivers inline": docs/courier.md.
+                let is_inline = grant.when.contains(&INLINE);
+                assert!(!is_inline || grant.at == ["PostConfirmation"], "{rule}: {grant:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_function_is_named_and_the_pool_has_what_all_rules_have() {

@@ -348,7 +348,11 @@ fn tell(to: &Path, package: &Package, world: &mut World<'_>) -> Result<u8, Probl
         let why = why.map(|why| paint.dim(&format!("  {why}"))).unwrap_or_default();
         writeln!(world.out, "  {file}:{line}  {what}{why}")?;
     }
-    writeln!(world.out, "\nnext: pack what is in {} into a zip file, and publish it as a layer", to.display())?;
+    writeln!(
+        world.out,
+        "\nnext: deploy the stack; without one, pack what is in {} into a zip file and publish it as a layer",
+        to.display()
+    )?;
     Ok(0)
 }
 

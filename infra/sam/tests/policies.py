@@ -7,21 +7,11 @@ from house import ROOT, template
 
 GRANTS = json.loads((ROOT / "infra/grants.json").read_text())
 
-# The triggers of each rule, as docs/configuration.md lists them.
-HOLDS = {
-    "PreSignUp": {"maintenance", "domain-allow-list", "access-code", "unique-nickname"},
-    "PostConfirmation": {
-        "access-code", "unique-nickname", "password-age", "session-limit", "s3-provisioning", "welcome-email",
-        "admin-notice", "user-events", "sign-in-count", "win-back",
-    },
-    "PreAuthentication": {"maintenance", "password-age", "session-limit"},
-    "PostAuthentication": {
-        "maintenance", "domain-allow-list", "unique-nickname", "password-age", "session-limit", "s3-provisioning",
-        "welcome-email", "admin-notice", "user-events", "sign-in-count", "sign-in-alert", "win-back",
-    },
-    "PreTokenGeneration": {"maintenance", "password-age", "session-limit", "user-events"},
-    "CustomMessage": {"templated-message"},
-}
+# Those that change what a pool does, rather than judge it: whoever wants a function there attaches it.
+NOT_HERE = {"UserMigration", "InboundFederation"}
+
+# The triggers with a function of their own, if every trigger has one.
+TRIGGERS = {trigger for triggers in GRANTS["triggers"].values() for trigger in triggers} - NOT_HERE
 
 # What a kind of resource is in this stack. Files of users and templates lie where the rules' defaults say.
 PLACES = {
@@ -48,32 +38,14 @@ LAMBDAS_OWN = {
 }
 
 
-def never_at(trigger, rule, grant):
-    """What a rule does at other triggers alone, so that this trigger's role need not be allowed to."""
-    inline = {"key": "delivery", "test": {"is": "inline"}}
-    if any(all(when[key] == inline[key] for key in inline) for when in grant["when"]):
-        # "No other trigger delivers inline" (docs/courier.md).
-        return trigger != "PostConfirmation"
-    if grant["resource"] == "user-pool" and rule == "password-age":
-        # A new password is required where a sign-in is refused; `early` excludes action = "reset".
-        return trigger != "PostAuthentication"
-    if grant["resource"] == "user-pool" and rule == "session-limit":
-        # Others are signed out at a sign-in; `early` excludes policy = "sign-out-others".
-        return trigger != "PostAuthentication"
-    if trigger == "PreAuthentication" and grant["resource"] == "ledger-table":
-        # A stranger gets there, too: the rules look, and write nothing.
-        return "dynamodb:PutItem" in grant["actions"]
-    return False
-
-
 def declared(trigger):
     """Of a function for one trigger, or with None for all: actions by kind of resource."""
     needed = {}
     for rule, grants in GRANTS["rules"].items():
         for grant in grants:
-            if grant["by"] != "function" or (trigger and (rule not in HOLDS[trigger] or never_at(trigger, rule, grant))):
-                continue
-            needed.setdefault(grant["resource"], set()).update(grant["actions"])
+            at = grant["at"] or GRANTS["triggers"][rule]
+            if grant["by"] == "function" and (trigger is None or trigger in at):
+                needed.setdefault(grant["resource"], set()).update(grant["actions"])
     return needed
 
 
@@ -125,13 +97,12 @@ def main():
     resources = template()["Resources"]
     of = roles(resources)
     expected = {"PoolRole": declared(None)}
-    expected.update({f"{trigger}Role": declared(trigger) for trigger in HOLDS})
+    expected.update({f"{trigger}Role": declared(trigger) for trigger in TRIGGERS})
     jobs = {"CourierRole": "courier", "LinksRole": "links", "SessionReleaseRole": "session-release"}
     expected.update({role: declared_by(name) for role, name in jobs.items()})
     for role, needed in expected.items():
         may = allowed(of[role])
         assert may == needed, f"{role}: the template allows {may}, declared is {needed}"
-    assert {rule for rules in HOLDS.values() for rule in rules} == set(GRANTS["rules"]), "a rule has no trigger here"
 
     others = set(of) - set(expected)
     assert others == {"UserRole", "GuestRole", "SmsRole"}, others
@@ -147,8 +118,8 @@ def main():
         assert function["Properties"]["Role"]["Fn::GetAtt"] == [name.replace("Function", "Role"), "Arn"], name
         only = function["Properties"].get("Environment", {}).get("Variables", {}).get("TRIGGERS_ONLY")
         trigger = name.removesuffix("Function")
-        assert only == (trigger if trigger in HOLDS else None), name
-        if trigger in {*HOLDS, "Pool"}:
+        assert only == (trigger if trigger in TRIGGERS else None), name
+        if trigger in {*TRIGGERS, "Pool"}:
             assert function["Properties"]["Timeout"] < 5, name
             permission = resources[f"{trigger}Permission"]["Properties"]
             assert permission["Principal"] == "cognito-idp.amazonaws.com", name

@@ -4,17 +4,26 @@
 //! they cannot drift from what rules do. `cargo local grants` prints all of it, `cargo local policy` the policy of one role for
 //! one configuration.
 //!
-//! The constants are what a piece of an adapter's work is allowed by; a rule names those it has done, and adds when and by whom:
+//! The constants are what a piece of an adapter's work is allowed by; a rule names those it has done, and adds at which triggers,
+//! when and by whom. A function that is for one trigger alone (`TRIGGERS_ONLY`) then has a role with less:
 //!
 //! ```
 //! use cognito_triggers::grants::{self, Caller, Grant, When};
+//! use cognito_triggers::prelude::*;
 //!
-//! /// Reads and writes members, and resets passwords if its table says so.
-//! const GRANTS: &[Grant] = &[grants::READ, grants::WRITE, grants::RESET_PASSWORD.when(&[When::is("action", "reset")])];
+//! /// Reads members wherever it is asked, writes them once a sign-in is proven, and resets passwords there if its table says so.
+//! const GRANTS: &[Grant] = &[
+//!     grants::READ,
+//!     grants::WRITE.at(&[PostAuthentication::NAME]),
+//!     grants::RESET_PASSWORD.at(&[PostAuthentication::NAME]).when(&[When::is("action", "reset")]),
+//! ];
 //! # assert_eq!(GRANTS[2].by, Caller::Function);
+//! # assert!(GRANTS[0].is_at(PreAuthentication::NAME) && !GRANTS[1].is_at(PreAuthentication::NAME));
 //! ```
 
 use serde::Serialize;
+
+use crate::trigger::{PostAuthentication, PostConfirmation, PreTokenGenerationV1, Trigger};
 
 /// Actions that a role is allowed on one kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -26,6 +35,9 @@ pub struct Grant {
     pub on: Resource,
     /// Whose role needs it.
     pub by: Caller,
+    /// At which triggers the rule may do it, by their [names](crate::Trigger::NAME); empty: at all it is asked at. Nothing to the
+    /// courier, which no trigger calls.
+    pub at: &'static [&'static str],
     /// What has to be set for it to be needed, all of it; empty: always.
     pub when: &'static [When],
 }
@@ -141,23 +153,42 @@ impl When {
     }
 }
 
+/// Where a user has proven to be who they say they are, or was confirmed. A stranger gets as far as PreAuthentication by naming
+/// somebody: rules look there, and write nothing.
+pub const PROVEN: &[&str] = &[PostConfirmation::NAME, PostAuthentication::NAME, PreTokenGenerationV1::NAME];
+
 /// What a rule stages after PostConfirmation is carried out before that is answered: `delivery` in its table, else under
 /// `[services]`.
 pub const INLINE: When = When::is("delivery", "inline").by_default();
 
 const WITHIN_THE_EVENT: &[When] = &[INLINE];
 
+/// No other trigger has deliveries carried out before it is answered: [`Trigger::DELIVERS`].
+const DELIVERS: &[&str] = &[PostConfirmation::NAME];
+
 impl Grant {
     /// The function itself may do this.
     #[must_use]
     pub const fn of(on: Resource, actions: &'static [&'static str]) -> Self {
-        Self { actions, on, by: Caller::Function, when: &[] }
+        Self { actions, on, by: Caller::Function, at: &[], when: &[] }
     }
 
     /// The same, only needed if all of this is set.
     #[must_use]
     pub const fn when(self, when: &'static [When]) -> Self {
         Self { when, ..self }
+    }
+
+    /// The same, only needed at these triggers.
+    #[must_use]
+    pub const fn at(self, at: &'static [&'static str]) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Whether it is needed at this trigger, if the rule is asked there.
+    #[must_use]
+    pub fn is_at(&self, trigger: &str) -> bool {
+        self.at.is_empty() || self.at.contains(&trigger)
     }
 
     /// The same for the courier.
@@ -169,20 +200,23 @@ impl Grant {
     /// The same for a function that carries it out before PostConfirmation is answered, unless it is left to the courier.
     #[must_use]
     pub const fn inline(self) -> Self {
-        self.when(WITHIN_THE_EVENT)
+        self.when(WITHIN_THE_EVENT).at(DELIVERS)
     }
 }
 
 /// Reading the ledger: all of it but lists. Opening the connection at the start takes the same.
 pub const READ: Grant = Grant::of(Resource::LedgerTable, &["dynamodb:BatchGetItem"]);
 
-/// Writing members, and with them deliveries.
+/// Writing members, and with them deliveries and names that are held for good.
 pub const WRITE: Grant = Grant::of(Resource::LedgerTable, &["dynamodb:PutItem"]);
 
-/// Holding names.
+/// Reserving names, and renewing that. Those held for good take what members take, [`WRITE`].
 pub const HOLD: Grant = Grant::of(Resource::LedgerTable, &["dynamodb:ConditionCheckItem", "dynamodb:PutItem"]);
 
-/// Reserving and consuming uses of invitations.
+/// Reserving uses of invitations.
+pub const RESERVATIONS: Grant = Grant::of(Resource::LedgerTable, &["dynamodb:PutItem"]);
+
+/// Consuming them, whatever became of the reservation.
 pub const INVITATIONS: Grant = Grant::of(Resource::LedgerTable, &["dynamodb:PutItem", "dynamodb:UpdateItem"]);
 
 /// Giving names back, and removing members.
@@ -237,7 +271,7 @@ pub const LIST_FILES: Grant = Grant::of(Resource::Bucket, &["s3:ListBucket"]);
 pub const PUBLISH: Grant = Grant::of(Resource::EventBus, &["events:DescribeEventBus", "events:PutEvents"]);
 
 /// What the ledger is used for within events: reading, writing, names, invitations, removing, and acknowledging.
-pub const LEDGER: &[Grant] = &[READ, WRITE, HOLD, INVITATIONS, REMOVE, ACKNOWLEDGE];
+pub const LEDGER: &[Grant] = &[READ, WRITE, HOLD, RESERVATIONS, INVITATIONS, REMOVE, ACKNOWLEDGE];
 
 /// What the courier needs of the outbox, whatever is delivered.
 pub const OUTBOX: &[Grant] = &[LEASE.by_courier(), ACKNOWLEDGE.by_courier(), FIND_DUE.by_courier()];
@@ -260,6 +294,7 @@ pub const OPERATOR: &[Grant] = &[
     WRITE,
     HOLD,
     INVITATIONS,
+    REMOVE,
     ACKNOWLEDGE,
     Grant::of(Resource::LedgerTable, &["dynamodb:Query", "dynamodb:Scan"]),
     FIND_DUE,
@@ -296,6 +331,10 @@ impl Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trigger::{
+        CustomMessage, InboundFederation, PreAuthentication, PreSignUp, PreTokenGenerationV2, PreTokenGenerationV3,
+        UserMigration,
+    };
 
     #[test]
     fn no_action_holds_a_wildcard_and_each_is_of_its_resources_service() {
@@ -325,6 +364,7 @@ mod tests {
             "actions": ["cognito-idp:AdminGetUser", "cognito-idp:AdminResetUserPassword"],
             "resource": "user-pool",
             "by": "function",
+            "at": [],
             "when": [{ "key": "action", "test": { "is": "reset" }, "by-default": false }],
         });
         assert_eq!(serde_json::to_value(grant).unwrap(), expected);
@@ -333,6 +373,34 @@ mod tests {
             inline["when"][0],
             serde_json::json!({ "key": "delivery", "test": { "is": "inline" }, "by-default": true })
         );
+        assert_eq!(inline["at"], serde_json::json!(["PostConfirmation"]));
         assert_eq!(serde_json::to_value(SEND.by_courier()).unwrap()["by"], "courier");
+    }
+
+    #[test]
+    fn what_is_named_for_some_triggers_is_not_for_others() {
+        assert!(READ.is_at("PreSignUp") && READ.at(&["PreSignUp"]).is_at("PreSignUp"));
+        assert!(!READ.at(&["PreSignUp"]).is_at("PostConfirmation"));
+        assert!(SEND.inline().is_at("PostConfirmation") && !SEND.inline().is_at("PostAuthentication"));
+    }
+
+    #[test]
+    fn deliveries_are_carried_out_before_the_answer_of_one_trigger_alone() {
+        fn of<T: Trigger>() -> Option<&'static str> {
+            T::DELIVERS.then_some(T::NAME)
+        }
+        let all = [
+            of::<PreSignUp>(),
+            of::<PostConfirmation>(),
+            of::<PreAuthentication>(),
+            of::<PostAuthentication>(),
+            of::<CustomMessage>(),
+            of::<PreTokenGenerationV1>(),
+            of::<PreTokenGenerationV2>(),
+            of::<PreTokenGenerationV3>(),
+            of::<UserMigration>(),
+            of::<InboundFederation>(),
+        ];
+        assert_eq!(all.into_iter().flatten().collect::<Vec<_>>(), DELIVERS);
     }
 }

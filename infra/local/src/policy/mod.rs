@@ -13,11 +13,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use cognito_triggers::TRIGGER_NAMES;
 use cognito_triggers::config::{Configuration, Granted};
 use cognito_triggers::grants::Caller;
 use serde::Serialize;
 
-use crate::check::{configuration, pools_named};
+use crate::check::{configuration, name_variables, pools_named};
 use crate::functions::{Bound, Function};
 use crate::grants::{COURIER, JOBS, Job};
 use crate::world::{Problem, World};
@@ -32,6 +33,9 @@ pub(crate) struct PolicyArguments {
     /// The function, i.e. a package under functions/, or poolctl for whoever runs it
     #[arg(long, value_name = "NAME", default_value = "pool", value_parser = role)]
     function: Role,
+    /// The triggers the function is for, as TRIGGERS_ONLY names them, with commas between them; without it all
+    #[arg(long, value_name = "TRIGGERS", value_delimiter = ',', value_parser = trigger)]
+    only: Vec<&'static str>,
     /// The id of the AWS account, 12 digits
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
@@ -81,7 +85,10 @@ impl Role {
 pub(crate) fn run(arguments: &PolicyArguments, world: &mut World<'_>) -> Result<u8, Problem> {
     let configuration = configuration(arguments.file.as_deref(), world)?;
     let environment = world.environment();
-    let granted = granted(arguments.function, &configuration)?;
+    let granted = match arguments.only.as_slice() {
+        [] => granted(arguments.function, &configuration)?,
+        only => granted_at(only, arguments.function, &configuration, world)?,
+    };
     let region = arguments.region.clone().or_else(|| environment.find("AWS_REGION").map(str::to_owned));
     let pools = match arguments.pools.as_slice() {
         [] => of_its_own(&configuration),
@@ -101,7 +108,9 @@ pub(crate) fn run(arguments: &PolicyArguments, world: &mut World<'_>) -> Result<
     let mut notes = place.notes();
     notes.extend(addresses.notes());
     if is_empty {
-        notes.push(format!("`{}` calls nothing of AWS with this configuration", arguments.function.name()));
+        let at =
+            if arguments.only.is_empty() { String::new() } else { format!(" at {}", arguments.only.join(" and ")) };
+        notes.push(format!("`{}` calls nothing of AWS{at} with this configuration", arguments.function.name()));
     }
     if arguments.function_name.is_none() && arguments.function.name() != OPERATOR {
         notes.push(
@@ -139,11 +148,33 @@ fn granted(role: Role, configuration: &Configuration) -> Result<Vec<Granted>, Pr
     })
 }
 
+/// What a function that is for some triggers alone needs with this configuration.
+fn granted_at(
+    only: &[&str],
+    role: Role,
+    configuration: &Configuration,
+    world: &World<'_>,
+) -> Result<Vec<Granted>, Problem> {
+    let Role::Rules(function) = role else {
+        return Err(Problem::new(format!("`{}` is for no trigger; leave --only out", role.name())));
+    };
+    let bound = Bound::new(configuration, function);
+    bound.check(None)?;
+    // Where rules are attached depends on no secret.
+    let mut variables = world.variables.clone();
+    name_variables(&toml::Value::Table(written(configuration)), &mut variables);
+    let (base, pools) = bound.chains(&variables.into_iter().collect())?;
+    Ok(configuration.grants_at::<pool::Rules>(only, &base, &pools))
+}
+
+/// The file as it is.
+fn written(configuration: &Configuration) -> toml::Table {
+    fs::read_to_string(configuration.file()).unwrap_or_default().parse().unwrap_or_default()
+}
+
 /// The pools with tables of their own.
 fn of_its_own(configuration: &Configuration) -> Vec<String> {
-    let text = fs::read_to_string(configuration.file()).unwrap_or_default();
-    let file: toml::Table = text.parse().unwrap_or_default();
-    pools_named(&file).map(str::to_owned).collect()
+    pools_named(&written(configuration)).map(str::to_owned).collect()
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -152,15 +183,23 @@ fn role(text: &str) -> Result<Role, String> {
     if let Some(role) = all.iter().find(|role| role.name() == wanted) {
         return Ok(*role);
     }
-    let likeness = |role: &&Role| strsim::jaro_winkler(&wanted, role.name());
-    let near = all.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    Err(match near.filter(|near| likeness(near) > 0.8) {
-        Some(near) => format!("there is no such function; did you mean `{}`?", near.name()),
-        None => {
-            let names: Vec<_> = all.iter().map(|role| role.name()).collect();
-            format!("there is no such function; there are {}", names.join(", "))
-        }
-    })
+    let names: Vec<_> = all.iter().map(|role| role.name()).collect();
+    Err(unknown("function", &wanted, &names))
+}
+
+fn trigger(text: &str) -> Result<&'static str, String> {
+    let found = TRIGGER_NAMES.iter().find(|name| name.eq_ignore_ascii_case(text.trim()));
+    found.copied().ok_or_else(|| unknown("trigger", text, &TRIGGER_NAMES))
+}
+
+/// That there is none of this name, and what may have been meant.
+fn unknown(what: &str, wanted: &str, names: &[&str]) -> String {
+    let likeness = |name: &&&str| strsim::jaro_winkler(&wanted.to_ascii_lowercase(), &name.to_ascii_lowercase());
+    let near = names.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    match near.filter(|near| likeness(near) > 0.8) {
+        Some(near) => format!("there is no such {what}; did you mean `{near}`?"),
+        None => format!("there is no such {what}; there are {}", names.join(", ")),
+    }
 }
 
 /// "Pattern: \\d{12}" (IAM API reference), wherever an account is named.

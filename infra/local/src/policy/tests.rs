@@ -111,6 +111,43 @@ async fn what_a_setting_does_not_need_is_not_allowed() {
 }
 
 #[tokio::test]
+async fn a_function_for_some_triggers_is_allowed_what_is_done_there() {
+    let at = async |text: &str, function: &str, only: &str| {
+        let (code, policy, err) =
+            policy(text, &[&["--function", function, "--only", only], &AT_HOME[..]].concat()).await;
+        assert_eq!(code, 0, "{err}");
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let all = statements.flat_map(|it| it["Action"].as_array().unwrap()).map(|it| it.as_str().unwrap().to_owned());
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(at(EVERYTHING, "pool", "PreAuthentication").await, ["dynamodb:BatchGetItem"]);
+    let reserving = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem"];
+    assert_eq!(at(EVERYTHING, "pool", "presignup").await, reserving);
+    assert_eq!(at(EVERYTHING, "unique-nickname", "PreSignUp,PreAuthentication").await, reserving);
+    let signed_in = at(EVERYTHING, "pool", "PostAuthentication").await;
+    let directory = signed_in.iter().filter(|action| action.starts_with("cognito-idp:")).collect::<Vec<_>>();
+    let expected =
+        ["cognito-idp:AdminGetUser", "cognito-idp:AdminResetUserPassword", "cognito-idp:AdminUserGlobalSignOut"];
+    assert_eq!(directory, expected.iter().collect::<Vec<_>>());
+    assert!(!signed_in.iter().any(|action| action.starts_with("ses:") || action.starts_with("s3:")), "{signed_in:?}");
+    // The secret is set where it runs. Codes alone are not looked for in the ledger.
+    let coded = "[services]\nledger = \"dynamodb:t-t\"\n\
+                 [access-code]\ncodes = [{ env = \"SIGN_UP_CODE\" }]\ninvitations = false\n";
+    assert!(at(coded, "pool", "PreSignUp").await.is_empty());
+}
+
+#[tokio::test]
+async fn only_a_function_with_rules_is_for_some_triggers() {
+    let of = async |arguments: &[&str]| policy(EVERYTHING, arguments).await;
+    let (code, _, err) = of(&["--function", "courier", "--only", "PreSignUp"]).await;
+    assert!(code == 1 && err.contains("`courier` is for no trigger; leave --only out"), "{err}");
+    let (code, _, err) = of(&["--only", "PreSignup,PostAuthentification"]).await;
+    assert!(code == 1 && err.contains("did you mean `PostAuthentication`?"), "{err}");
+    let (code, _, err) = of(&["--only", "CustomMessage"]).await;
+    assert!(code == 0 && err.contains("`pool` calls nothing of AWS at CustomMessage with this configuration"), "{err}");
+}
+
+#[tokio::test]
 async fn what_was_not_said_is_noted_and_grants_nothing() {
     let (code, policy, err) = policy(EVERYTHING, &[]).await;
     assert_eq!(code, 0, "{err}");

@@ -1,9 +1,11 @@
 //! What a configuration has granted: of everything its rules may need of AWS, what they need as their tables are.
 
+use std::collections::HashMap;
+
 use super::tree::{Node, Table, Value};
 use super::{Configuration, Configured, RuleSet, RuleVisitor};
-use crate::DeliveryMode;
-use crate::grants::{Grant, INLINE, Test, When};
+use crate::grants::{Caller, Grant, INLINE, Test, When};
+use crate::{Chains, DeliveryMode};
 
 /// One grant that is needed, and the table because of which it is.
 #[derive(Clone, Debug)]
@@ -31,7 +33,22 @@ impl Configuration {
     /// [`check`](Self::check) does that.
     #[must_use]
     pub fn grants<R: RuleSet>(&self) -> Vec<Granted> {
-        let mut found = Found { configuration: self, granted: Vec::new() };
+        let mut found = Found { configuration: self, asked: None, granted: Vec::new() };
+        R::each(&mut found);
+        found.granted
+    }
+
+    /// What a function needs that is for these triggers alone: of the rules that are asked there, as their tables are, what they
+    /// do there. `base` and `pools` are the [`chains`](Self::chains) of all triggers.
+    #[must_use]
+    pub fn grants_at<R: RuleSet>(
+        &self,
+        triggers: &[&str],
+        base: &Chains,
+        pools: &HashMap<String, Chains>,
+    ) -> Vec<Granted> {
+        let asked = Asked { triggers, base, pools };
+        let mut found = Found { configuration: self, asked: Some(asked), granted: Vec::new() };
         R::each(&mut found);
         found.granted
     }
@@ -40,16 +57,19 @@ impl Configuration {
     #[must_use]
     pub fn grants_of(&self, section: &'static str, grants: &'static [Grant]) -> Vec<Granted> {
         let base = self.root().get(section).and_then(Node::as_table).cloned();
-        let tables = std::iter::once(base.unwrap_or_default()).chain(self.tables_of_pools(section));
-        tables.flat_map(|table| self.granted(section, grants, &table)).collect()
+        let tables = self.tables_of_pools(section).map(|(_, table)| table);
+        std::iter::once(base.unwrap_or_default())
+            .chain(tables)
+            .flat_map(|table| self.granted(section, grants, &table))
+            .collect()
     }
 
     /// The table of each pool that has one of its own, merged over the base.
-    fn tables_of_pools(&self, section: &str) -> impl Iterator<Item = Table> {
+    fn tables_of_pools(&self, section: &str) -> impl Iterator<Item = (&str, Table)> {
         let base = self.root().get(section);
-        self.pools().filter_map(move |(_, tables)| {
+        self.pools().filter_map(move |(pool, tables)| {
             let own = tables.as_table()?.get(section)?;
-            base.map_or_else(|| own.clone(), |base| base.under(own)).as_table().cloned()
+            Some((pool.as_str(), base.map_or_else(|| own.clone(), |base| base.under(own)).as_table().cloned()?))
         })
     }
 
@@ -81,19 +101,45 @@ impl Configuration {
     }
 }
 
+/// Some triggers, and what is asked there.
+struct Asked<'a> {
+    triggers: &'a [&'a str],
+    base: &'a Chains,
+    pools: &'a HashMap<String, Chains>,
+}
+
+impl Asked<'_> {
+    /// At which of them a rule is asked with its table for every pool, or with that for one.
+    fn of(&self, pool: Option<&str>, section: &str) -> Vec<&'static str> {
+        let chains = pool.and_then(|pool| self.pools.get(pool)).unwrap_or(self.base);
+        let overview = chains.overview().into_iter();
+        let asked = overview.filter(|(trigger, rules)| self.triggers.contains(trigger) && rules.contains(&section));
+        asked.map(|(trigger, _)| trigger).collect()
+    }
+}
+
 /// Goes through the rules.
 struct Found<'a> {
     configuration: &'a Configuration,
+    /// What is found is at these triggers alone.
+    asked: Option<Asked<'a>>,
     granted: Vec<Granted>,
 }
 
 impl RuleVisitor for Found<'_> {
     fn rule<R: Configured>(&mut self) {
         let base = self.configuration.root().get(R::SECTION).and_then(Node::as_table).cloned();
-        let tables = base.into_iter().chain(self.configuration.tables_of_pools(R::SECTION));
+        let own = self.configuration.tables_of_pools(R::SECTION).map(|(pool, table)| (Some(pool), table));
+        let tables = base.into_iter().map(|table| (None, table)).chain(own);
         let is_off = |table: &Table| matches!(table.get("off").map(|node| &node.value), Some(Value::Boolean(true)));
-        for table in tables.filter(|table| !is_off(table)) {
-            self.granted.extend(self.configuration.granted(R::SECTION, R::GRANTS, &table));
+        for (pool, table) in tables.filter(|(_, table)| !is_off(table)) {
+            let mut granted = self.configuration.granted(R::SECTION, R::GRANTS, &table);
+            if let Some(asked) = &self.asked {
+                let triggers = asked.of(pool, R::SECTION);
+                let is_at = |grant: &Grant| triggers.iter().any(|trigger| grant.is_at(trigger));
+                granted.retain(|it| it.grant.by == Caller::Function && is_at(&it.grant));
+            }
+            self.granted.extend(granted);
         }
     }
 }
@@ -101,8 +147,8 @@ impl RuleVisitor for Found<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grants;
-    use crate::{Chains, ConfigError};
+    use crate::prelude::*;
+    use crate::{Environment, grants};
 
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Probe {}
@@ -126,7 +172,7 @@ mod tests {
 
     fn granted(text: &str) -> Vec<Grant> {
         let configuration = Configuration::parse("triggers.toml", text).unwrap();
-        configuration.grants::<(Probe,)>().into_iter().map(|granted| granted.grant.when(&[])).collect()
+        configuration.grants::<(Probe,)>().into_iter().map(|granted| granted.grant.when(&[]).at(&[])).collect()
     }
 
     #[test]
@@ -156,6 +202,67 @@ mod tests {
             found.iter().all(|granted| granted.section == "probe" && granted.text("from") == Some("a@acme.example"))
         );
         assert_eq!(found.len(), 4);
+    }
+
+    /// Is asked at sign-ups, and at sign-ins if it is told to.
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Guard {
+        #[serde(default)]
+        early: bool,
+    }
+
+    impl Rule<PreSignUp> for Guard {
+        async fn apply(&self, _: &Event<PreSignUp>, _: &mut Visit<PreSignUp>) -> Answer<PreSignUp> {
+            Ok(Verdict::Continue)
+        }
+    }
+
+    impl Rule<PreAuthentication> for Guard {
+        async fn apply(
+            &self,
+            _: &Event<PreAuthentication>,
+            _: &mut Visit<PreAuthentication>,
+        ) -> Answer<PreAuthentication> {
+            Ok(Verdict::Continue)
+        }
+    }
+
+    impl Configured for Guard {
+        const SECTION: &'static str = "guard";
+        const GRANTS: &'static [Grant] = &[
+            grants::READ,
+            grants::HOLD.at(&[PreSignUp::NAME]),
+            grants::SIGN_OUT.at(&[PreAuthentication::NAME]).when(&[When::on("out")]),
+            grants::SEND.by_courier(),
+        ];
+
+        fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
+            let early = self.early;
+            let attach = chains.attach(self).to::<PreSignUp>();
+            if early { attach.to::<PreAuthentication>().done() } else { attach.done() }
+        }
+    }
+
+    #[test]
+    fn a_trigger_is_granted_what_is_done_there_by_rules_that_are_asked_there() {
+        use crate::grants::{HOLD, READ, SIGN_OUT};
+        let at = |triggers: &[&str], text: &str| -> Vec<Grant> {
+            let configuration = Configuration::parse("triggers.toml", text).unwrap();
+            let (base, pools) = configuration.chains::<(Guard,)>(&Environment::default()).unwrap();
+            let granted = configuration.grants_at::<(Guard,)>(triggers, &base, &pools);
+            granted.into_iter().map(|granted| granted.grant.when(&[]).at(&[])).collect()
+        };
+        let late = "[guard]\nout = true\n";
+        assert_eq!(at(&["PreSignUp"], late), [READ, HOLD]);
+        assert_eq!(at(&["PreAuthentication"], late), [], "it is not asked there");
+        let early = "[guard]\nout = true\nearly = true\n";
+        assert_eq!(at(&["PreAuthentication"], early), [READ, SIGN_OUT]);
+        assert_eq!(at(&["PreAuthentication"], "[guard]\nearly = true\n"), [READ]);
+        assert_eq!(at(&["PreSignUp", "PreAuthentication"], early), [READ, HOLD, SIGN_OUT]);
+        assert_eq!(at(&["PostConfirmation"], early), []);
+        let of_one_pool = "[guard]\n[pools.eu_A.guard]\nearly = true\nout = true\n";
+        assert_eq!(at(&["PreAuthentication"], of_one_pool), [READ, SIGN_OUT]);
+        assert_eq!(at(&["PreSignUp"], "[guard]\noff = true\n[pools.eu_A.guard]\noff = false\n"), [READ, HOLD]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use clients::{check_clients, is_client_id};
 pub use error::{ConfigError, ConfigErrors, within};
 pub use file::{Configuration, ServiceAddresses};
 pub use granted::Granted;
-pub use schema::schema;
+pub use schema::{schema, schema_with};
 pub use secret::Secret;
 pub use tables::Tables;
 
@@ -86,6 +86,9 @@ pub trait Configured: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const SECTION: &'static str;
     /// What a fault of it does, unless the table says `on-fault`.
     const ON_FAULT: OnFault = OnFault::Deny;
+    /// The triggers it may be attached to, by their [names](crate::Trigger::NAME), whatever its settings say. What is made for all
+    /// settings alike goes by it, such as a role for one trigger; a rule that needs nothing of AWS may leave it out.
+    const TRIGGERS: &'static [&'static str] = &[];
     /// What it calls of AWS within its events, and what the courier calls for it: see [`grants`](crate::grants).
     const GRANTS: &'static [Grant] = &[];
 

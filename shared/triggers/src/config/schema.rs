@@ -14,13 +14,25 @@ const DEPTH: usize = 16;
 /// allowed and not looked into, as the program itself does.
 #[must_use]
 pub fn schema<R: RuleSet>() -> Value {
-    let mut tables = Tables { generator: SchemaSettings::draft2020_12().into_generator(), rules: Map::new() };
-    R::each(&mut tables);
+    written(Tables::of::<R>())
+}
+
+/// The same for a file that a program without rules reads as well: its table `section` is that of
+/// [`Configuration::tables::<T>`](super::Configuration::tables).
+#[must_use]
+pub fn schema_with<R: RuleSet, T: JsonSchema>(section: &str) -> Value {
+    let mut tables = Tables::of::<R>();
+    let table = T::json_schema(&mut tables.generator).to_value();
+    tables.rules.insert(section.to_owned(), table);
+    written(tables)
+}
+
+fn written(tables: Tables) -> Value {
     let Tables { mut generator, mut rules } = tables;
     let definitions = generator.take_definitions(true);
 
     for section in KNOWN_SECTIONS.iter().filter(|section| !rules.contains_key(**section)).copied().collect::<Vec<_>>() {
-        let table = json!({ "type": "object", "description": "A rule this program does not hold; others may." });
+        let table = json!({ "type": "object", "description": "A table this program does not hold; others may." });
         rules.insert(section.to_owned(), table);
     }
     let overrides: Map<String, Value> =
@@ -91,10 +103,18 @@ fn delivery() -> Value {
     })
 }
 
-/// The schemas of the rules' tables.
+/// The schemas of tables.
 struct Tables {
     generator: SchemaGenerator,
     rules: Map<String, Value>,
+}
+
+impl Tables {
+    fn of<R: RuleSet>() -> Self {
+        let mut tables = Self { generator: SchemaSettings::draft2020_12().into_generator(), rules: Map::new() };
+        R::each(&mut tables);
+        tables
+    }
 }
 
 impl RuleVisitor for Tables {
