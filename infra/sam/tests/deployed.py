@@ -16,8 +16,9 @@ import time
 import urllib.request
 import zipfile
 
+import tomlkit
 from botocore.exceptions import ClientError
-from house import ACCOUNT, ROOT, SAM, CognitoLocal, Ministack, architecture, environment, event, fresh, run, target, tool
+from house import ACCOUNT, ROOT, SAM, CognitoLocal, Ministack, architecture, environment, event, fresh, run, target, template, tool
 
 TRIGGERS = ["PreSignUp", "PostConfirmation", "PreAuthentication", "PostAuthentication", "CustomMessage"]
 REFUSED = "Please sign up with your company address"
@@ -119,6 +120,18 @@ class Stack:
 
     def items(self):
         return self.ministack.client("dynamodb").scan(TableName=self.is_["LedgerTable"])["Items"]
+
+
+def stages():
+    """What samconfig.toml sets is a parameter of the template, and known to `sam build` as well: it has to know the architecture."""
+    known = template()["Parameters"].keys()
+    for stage, commands in tomlkit.parse((SAM / "samconfig.toml").read_text()).items():
+        if stage == "version":
+            continue
+        own = [command for command, settings in commands.items() if "parameter_overrides" in settings["parameters"]]
+        assert own == ["global"], f"samconfig.toml, {stage}: what {own} is told the others do not hear of"
+        named = {setting.split("=", 1)[0] for setting in commands["global"]["parameters"]["parameter_overrides"]}
+        assert "Architecture" in named and named <= known, f"samconfig.toml, {stage}: {named - known}"
 
 
 def packaged(folder):
@@ -415,6 +428,7 @@ def code(said):
 
 
 def main():
+    stages()
     folder = fresh(target() / "tmp/sam-deployed")
     layer = packaged(fresh(folder / "configuration"))
     template = built(folder, layer)
