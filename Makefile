@@ -20,6 +20,8 @@ FUNCTIONS := access-code admin-notice courier domain-allow-list links maintenanc
     session-limit session-release sign-in-alert sign-in-count templated-message unique-nickname user-events welcome-email win-back
 CARGO := cargo
 TOOL = $(shell tools/install --path $(1))
+# What functions are measured against over TLS: a workspace of its own, with artefacts of its own.
+REFERENCE = $(CARGO_TARGET_DIR)/reference
 
 # How often `make soak` repeats what happens at once, how many users it confirms under faults, and how long `make fuzz` tries each target.
 ROUNDS ?= 1000
@@ -84,13 +86,31 @@ bench: ## Measure, beside the reference each figure is compared with; counts ins
 	    --rounds 300 --check 1.15 --check-memory 4096
 	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/templated-message" \
 	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench.toml" --event tests/events/CustomMessage_SignUp.json --rounds 300
+	$(CARGO) build --locked --release --package sign-in-count
+	for package in blocking sdk-defaults certificates; do \
+	    $(CARGO) build --locked --release --manifest-path bench/reference/Cargo.toml --target-dir "$(REFERENCE)" --package $$package; \
+	done
+	"$(REFERENCE)/release/certificates" "$(CARGO_TARGET_DIR)/tls"
+	printf '[sign-in-count]\n' > "$(CARGO_TARGET_DIR)/bench-tls.toml"
+	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/sign-in-count" --tls "$(CARGO_TARGET_DIR)/tls" \
+	    --reference "$(REFERENCE)/release/blocking" --defaults "$(REFERENCE)/release/sdk-defaults" \
+	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench-tls.toml" --env TRIGGERS_LEDGER=dynamodb:cognito-triggers \
+	    --event tests/events/PostAuthentication_Authentication.json --rounds 300 --check 1.75 --check-defaults 6
+	@tools/install cargo-lambda
+	for function in $(FUNCTIONS); do \
+	    PATH=$(call TOOL,cargo-lambda):$$PATH $(CARGO) lambda build --locked --release --output-format zip \
+	        --package $$function --bin $$function; \
+	done
+	bench/zips "$(CARGO_TARGET_DIR)/lambda"
 
 lint: ## Check formatting and run clippy, warnings denied
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --all --check --manifest-path bench/reference/Cargo.toml
 	$(CARGO) clippy --locked $(EVERYTHING) --all-targets -- --deny warnings
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --all --manifest-path bench/reference/Cargo.toml
 
 docs: ## Build the documentation of all crates, warnings denied
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked $(EVERYTHING) --no-deps
