@@ -1,2 +1,2 @@
 //! The Lambda for the triggers PostConfirmation and PostAuthentication.
-cognito_triggers_lambda::function!((s3_provisioning::S3Provisioning,), ledger: LEDGER, directory: DIRECTORY, bucket: BUCKET; templates: cognito_triggers_templates::open);
+cognito_triggers_lambda::function!((s3_provisioning::S3Provisioning,), ledger: LEDGER, bucket: BUCKET; templates: cognito_triggers_templates::open);

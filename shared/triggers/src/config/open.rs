@@ -49,6 +49,9 @@ impl Configuration {
         needed(Need::Mailer, &mut addresses.mailer);
         needed(Need::Bucket, &mut addresses.bucket);
         needed(Need::Publisher, &mut addresses.publisher);
+        let directory = addresses.directory.clone().filter(|_| bound.cannot_do_without(Need::Directory));
+        addresses.forget_unknown(adapters);
+        addresses.directory = addresses.directory.or(directory);
 
         let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts };
         let mut services = Services { keys, ..Services::none(clock) };
@@ -117,15 +120,7 @@ impl Configuration {
         clock: Arc<dyn Clock>,
     ) -> Result<(Services, Vec<ConfigError>), ConfigErrors> {
         let (mut addresses, keys) = self.without_rules("this function", environment)?;
-        let keep = |there: bool, address: &mut Option<String>| {
-            if !there {
-                *address = None;
-            }
-        };
-        keep(!adapters.directories.is_empty(), &mut addresses.directory);
-        keep(!adapters.mailers.is_empty(), &mut addresses.mailer);
-        keep(!adapters.buckets.is_empty(), &mut addresses.bucket);
-        keep(!adapters.publishers.is_empty(), &mut addresses.publisher);
+        addresses.forget_unknown(adapters);
 
         let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
         let mut services = Services { keys, ..Services::none(clock) };
@@ -192,6 +187,21 @@ impl Configuration {
         let mut told = BTreeSet::new();
         wrong.retain(|error| told.insert(error.to_string()));
         wrong
+    }
+}
+
+impl ServiceAddresses {
+    /// What a program has no adapter for at all it does not carry out: the courier does.
+    fn forget_unknown(&mut self, adapters: &Adapters) {
+        let keep = |is_known: bool, address: &mut Option<String>| {
+            if !is_known {
+                *address = None;
+            }
+        };
+        keep(!adapters.directories.is_empty(), &mut self.directory);
+        keep(!adapters.mailers.is_empty(), &mut self.mailer);
+        keep(!adapters.buckets.is_empty(), &mut self.bucket);
+        keep(!adapters.publishers.is_empty(), &mut self.publisher);
     }
 }
 

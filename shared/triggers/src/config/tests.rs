@@ -621,6 +621,45 @@ fn only_what_is_needed_is_opened() {
     assert!(read.is_ok());
 }
 
+/// Has letters delivered, by whoever can.
+#[derive(Deserialize, JsonSchema)]
+struct Postbox {}
+
+impl Rule<PostConfirmation> for Postbox {
+    async fn apply(&self, _: &Event<PostConfirmation>, _: &mut Visit<PostConfirmation>) -> Answer<PostConfirmation> {
+        Ok(Verdict::Continue)
+    }
+}
+
+impl Configured for Postbox {
+    const SECTION: &'static str = "cloakroom";
+    const ON_FAULT: OnFault = OnFault::Continue;
+
+    fn attach(self, chains: &mut Chains) -> Result<(), ConfigError> {
+        chains.need(Need::Mailer).need(Need::Directory).attach(self).to::<PostConfirmation>().done()
+    }
+}
+
+#[test]
+fn what_a_function_has_no_adapter_for_is_left_to_the_courier_unless_it_cannot_do_without() {
+    let opened = |text: &str| {
+        let configuration = read(text);
+        let open = async {
+            let clock = Arc::new(StoppedClock::default());
+            configuration.open::<(Postbox,)>(&environment(&[]), &adapters(), clock).await
+        };
+        open.now_or_never().unwrap().map_err(|errors| errors.to_string())
+    };
+    let services = "[services]\nmailer = \"ses:hello@acme.example\"\ndirectory = \"cognito\"";
+    let dispatcher = opened(&format!("[cloakroom]\n{services}")).unwrap();
+    assert!(dispatcher.doubts().is_empty(), "{:?}", dispatcher.doubts());
+    assert_eq!(dispatcher.chains("p").overview(), [("PostConfirmation", vec!["cloakroom"])]);
+    // Somewhere there has to be one, for the courier.
+    assert!(opened("[cloakroom]").unwrap().doubts()[0].to_string().contains("needs a"));
+    let vital = opened(&format!("cloakroom.on-fault = \"deny\"\n{services}")).err().unwrap();
+    assert!(vital.contains("this program has no directory called `cognito`"), "{vital}");
+}
+
 #[test]
 fn a_service_that_cannot_be_opened_is_told_with_the_place_of_its_address() {
     let key = ("TRIGGERS_KEY", KEY);
