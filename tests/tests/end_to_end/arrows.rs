@@ -14,6 +14,8 @@ const EMBEDDED: &str = "cognito-triggers-embedded";
 const TEMPLATES: &str = "cognito-triggers-templates";
 const INLINING: &str = "cognito-triggers-inlining";
 const MOMENTS: &str = "cognito-triggers-moments";
+// Only the client of S3 knows it.
+const CHECKSUMS: &str = "crc-fast";
 const LOCAL: &str = "cognito-triggers-local";
 const TESTS: &str = "cognito-triggers-tests";
 const BATTERED: &str = "cognito-triggers-battered";
@@ -41,7 +43,7 @@ const RULES: [&str; 14] = [
 fn permitted(package: &str) -> BTreeSet<&'static str> {
     let with_rules = |others: &[&'static str]| RULES.iter().chain(others).copied().collect();
     match package {
-        FRAMEWORK | INLINING | MOMENTS => BTreeSet::new(),
+        FRAMEWORK | INLINING | MOMENTS | CHECKSUMS => BTreeSet::new(),
         LAMBDA | AWS | EMBEDDED => [FRAMEWORK].into(),
         TEMPLATES => [FRAMEWORK, INLINING, MOMENTS].into(),
         "session-release" | "links" => [FRAMEWORK, LAMBDA, AWS, EMBEDDED].into(),
