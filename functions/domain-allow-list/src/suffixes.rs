@@ -1,6 +1,6 @@
 //! Where a registration ends: the [public suffix list](https://publicsuffix.org) of the build.
 //!
-//! The crate `psl` has the list as code, which is a third of a function that has it, and zipped several times what the list takes
+//! The crate `psl` has the list as code, which is a quarter of a function that has it, and zipped several times what the list takes
 //! as a text. So `suffixes.txt` is that text, made from the data of `psl` by `cargo run --package domain-allow-list
 //! --example suffixes`. Tests ask `psl` for every suffix, and notice when it has a newer list.
 

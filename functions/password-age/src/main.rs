@@ -1,2 +1,2 @@
 //! The Lambda for the rule `password-age`.
-cognito_triggers_lambda::function!((password_age::PasswordAge,), ledger: LEDGER, directory: DIRECTORY; templates: cognito_triggers_templates::open);
+cognito_triggers_lambda::function!((password_age::PasswordAge,), ledger: LEDGER, directory: DIRECTORY);

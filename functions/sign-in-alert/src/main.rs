@@ -1,2 +1,2 @@
 //! The Lambda for the rule `sign-in-alert`.
-cognito_triggers_lambda::function!((sign_in_alert::SignInAlert,), ledger: LEDGER; templates: cognito_triggers_templates::open);
+cognito_triggers_lambda::function!((sign_in_alert::SignInAlert,), ledger: LEDGER);

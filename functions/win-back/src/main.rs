@@ -1,2 +1,2 @@
 //! The Lambda for the rule `win-back`.
-cognito_triggers_lambda::function!((win_back::WinBack,), ledger: LEDGER; templates: cognito_triggers_templates::open);
+cognito_triggers_lambda::function!((win_back::WinBack,), ledger: LEDGER);
