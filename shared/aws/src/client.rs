@@ -167,7 +167,7 @@ fn credentials(environment: &Environment) -> Result<Credentials, ConfigError> {
 /// What connections are kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Connections {
-    /// What events wait for: one is kept as long as it can be.
+    /// What events wait for: one is kept as long as is usual.
     Kept,
     /// What only deliveries need. One that was idle for some seconds is let go: one that died while the function was frozen would
     /// take a request without telling whether it arrived, and a mail would be sent twice, or late.

@@ -30,7 +30,7 @@ const AMAZON: &str = include_str!("roots.pem");
 /// Whose certificates are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Those from Amazon's roots, and where these do not do those from the system's.
+    /// Those from Amazon's roots and, once one is from elsewhere, from the system's as well.
     Amazon,
     /// Those from the system's roots.
     System,
@@ -139,19 +139,16 @@ impl<F: Fn() -> SharedHttpClient + Clone + Send + Sync + 'static> HttpConnector 
         let first = self.amazon.call(request);
         let (clients, settings, components) = (self.clients.clone(), self.settings.clone(), self.components.clone());
         HttpConnectorFuture::new(async move {
-            match (first.await, again) {
-                // Nothing was sent: TLS asks for the certificate before.
-                (Err(error), again) if is_from_elsewhere(&error) => {
-                    if !clients.has_met_others.swap(true, Ordering::Relaxed) {
-                        tracing::info!(
-                            "a certificate is not from Amazon's roots; from now on the system's are asked, too"
-                        );
-                    }
-                    let Some(request) = again else { return Err(error) };
-                    (clients.both)().http_connector(&settings, &components).call(request).await
-                }
-                (answer, _) => answer,
+            let error = match first.await {
+                Err(error) if is_from_elsewhere(&error) => error,
+                answer => return answer,
+            };
+            if !clients.has_met_others.swap(true, Ordering::Relaxed) {
+                tracing::info!("a certificate is not from Amazon's roots; from now on the system's are asked, too");
             }
+            // Nothing was sent: TLS asks for the certificate before.
+            let Some(request) = again else { return Err(error) };
+            (clients.both)().http_connector(&settings, &components).call(request).await
         })
     }
 }
