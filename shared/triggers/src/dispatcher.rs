@@ -1,10 +1,9 @@
 //! From the bytes Cognito sent to the bytes it gets back: picks the settings by pool and the chain by source.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::chain::{Chain, End, Passed, Place, Trace};
@@ -13,14 +12,14 @@ use crate::courier::{self, in_time};
 use crate::report::{Outcome, Report};
 use crate::services::TemplateUse;
 use crate::visit::DeliveryMode;
-use crate::{Envelope, Event, Fault, FaultKind, PostConfirmation, Rule, Services, Trigger};
+use crate::{Envelope, Fault, FaultKind, PostConfirmation, Rule, Services, Trigger};
 
 /// The chains of one pool, one for each trigger that has a rule.
 ///
 /// Rules get themselves in with [`Chains::attach`]; whoever reads the configuration says under which name.
 #[derive(Default)]
 pub struct Chains {
-    chains: HashMap<TypeId, Box<dyn AnyChain>>,
+    chains: HashMap<TypeId, Chain>,
     routes: Vec<Route>,
     section: Section,
     needs: Vec<(Need, &'static str)>,
@@ -173,12 +172,13 @@ impl Chains {
     /// Every trigger with a rule, and its rules in the order they are asked.
     #[must_use]
     pub fn overview(&self) -> Vec<(&'static str, Vec<&'static str>)> {
-        let mut overview: Vec<_> = self.chains.values().map(|chain| (chain.trigger(), chain.rules())).collect();
+        let mut overview: Vec<_> =
+            self.chains.values().map(|chain| (chain.kind().name, chain.names().collect())).collect();
         overview.sort_unstable();
         overview
     }
 
-    fn find(&self, envelope: &Envelope) -> Option<&dyn AnyChain> {
+    fn find(&self, envelope: &Envelope) -> Option<&Chain> {
         let fits = |route: &&Route| {
             route.prefix == envelope.source.prefix()
                 && route.version.is_none_or(|version| {
@@ -186,37 +186,50 @@ impl Chains {
                 })
         };
         let route = self.routes.iter().find(fits)?;
-        self.chains.get(&route.chain).map(AsRef::as_ref)
+        self.chains.get(&route.chain)
     }
 
     fn add<T: Trigger, R: Rule<T>>(&mut self, rule: Arc<R>, on_fault: OnFault) -> Result<(), ConfigError> {
-        if !self.is_for(T::NAME) {
-            let of = |&prefix| Elsewhere { prefix, trigger: T::NAME, forgives: T::FORGIVING };
-            self.elsewhere.extend(T::SOURCES.iter().map(of));
-            return Ok(());
-        }
-        self.section.attached = true;
-        let key = TypeId::of::<T>();
-        if !self.chains.contains_key(&key) {
-            for &prefix in T::SOURCES {
-                let clash = |route: &Route| {
-                    route.prefix == prefix
-                        && (route.version.is_none() || T::VERSION.is_none() || route.version == T::VERSION)
-                };
-                if self.routes.iter().any(clash) {
-                    return Err(ConfigError::new(format!("two triggers claim the source `{prefix}_...`"))
-                        .remedy(format!("give `{}` a source or a version of its own", T::NAME)));
-                }
-                self.routes.push(Route { prefix, version: T::VERSION, chain: key });
-            }
-            self.chains.insert(key, Box::new(Chain::<T>::new()));
-        }
+        let trigger = TriggerOf { name: T::NAME, sources: T::SOURCES, version: T::VERSION, forgives: T::FORGIVING };
         let Section { name, asks_ledger, delivery, .. } = self.section;
-        if let Some(chain) = self.chains.get_mut(&key).and_then(|chain| chain.as_any().downcast_mut::<Chain<T>>()) {
-            chain.add(Place { name, on_fault, asks_ledger, delivery }, rule);
+        let (key, place) = (TypeId::of::<T>(), Place { name, on_fault, asks_ledger, delivery });
+        if self.route(&trigger, key)? {
+            self.chains.entry(key).or_insert_with(Chain::of::<T>).add::<T, R>(place, rule);
         }
         Ok(())
     }
+
+    /// Sees to it that events of a trigger find the chain with this key. Answers whether they do here, and not in another function.
+    fn route(&mut self, trigger: &TriggerOf, key: TypeId) -> Result<bool, ConfigError> {
+        let TriggerOf { name, sources, version, forgives } = *trigger;
+        if !self.is_for(name) {
+            self.elsewhere.extend(sources.iter().map(|&prefix| Elsewhere { prefix, trigger: name, forgives }));
+            return Ok(false);
+        }
+        self.section.attached = true;
+        if self.chains.contains_key(&key) {
+            return Ok(true);
+        }
+        for &prefix in sources {
+            let clash = |route: &Route| {
+                route.prefix == prefix && (route.version.is_none() || version.is_none() || route.version == version)
+            };
+            if self.routes.iter().any(clash) {
+                return Err(ConfigError::new(format!("two triggers claim the source `{prefix}_...`"))
+                    .remedy(format!("give `{name}` a source or a version of its own")));
+            }
+            self.routes.push(Route { prefix, version, chain: key });
+        }
+        Ok(true)
+    }
+}
+
+/// What a trigger says of itself, for finding its chain.
+struct TriggerOf {
+    name: &'static str,
+    sources: &'static [&'static str],
+    version: Option<&'static str>,
+    forgives: bool,
 }
 
 /// A rule on its way into the chains.
@@ -265,87 +278,49 @@ impl<R: Send + Sync + 'static> Attach<'_, R> {
     }
 }
 
-/// A chain without its type.
-trait AnyChain: Send + Sync {
-    fn trigger(&self) -> &'static str;
-    fn rules(&self) -> Vec<&'static str>;
-    fn as_any(&mut self) -> &mut dyn Any;
-    /// Whether a fault is answered with the unchanged event.
-    fn forgives(&self) -> bool;
-    fn handle<'a>(
-        &'a self,
-        envelope: Envelope,
-        services: &'a Services,
-        deadline: Timestamp,
-        report: &'a mut Report,
-    ) -> BoxFuture<'a, Result<String, Stop>>;
-}
-
 /// Why there is no event to send back.
 enum Stop {
     Denied(String),
     Faulted(Fault),
 }
 
-impl<T: Trigger> AnyChain for Chain<T> {
-    fn trigger(&self) -> &'static str {
-        T::NAME
-    }
-
-    fn rules(&self) -> Vec<&'static str> {
-        self.names().collect()
-    }
-
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn forgives(&self) -> bool {
-        T::FORGIVING || self.binds_nobody()
-    }
-
-    fn handle<'a>(
-        &'a self,
-        envelope: Envelope,
-        services: &'a Services,
-        deadline: Timestamp,
-        report: &'a mut Report,
-    ) -> BoxFuture<'a, Result<String, Stop>> {
-        Box::pin(async move {
-            let event = Event::<T>::from(envelope);
-            let user = event.sub().unwrap_or(&event.user_name);
-            report.user = services.keys.log_name(&event.user_pool_id, user);
-            let mut trace = Trace::default();
-            let end = match in_time(services.clock.as_ref(), deadline, self.run(&event, services, deadline, &mut trace))
-                .await
-            {
-                Some(end) => end,
-                None => End::Faulted { rule: None, fault: out_of_time() },
-            };
-            report.steps = trace.steps;
-            report.calls = trace.calls;
-            report.attempts = trace.attempts;
-            match end {
-                End::Passed(Passed { response, deliveries, counts }) => {
-                    report.outcome = Outcome::Passed;
-                    report.counts = counts;
-                    report.deliveries.staged = deliveries.len();
-                    report.fault = trace.passed_over.map(|fault| (fault.kind(), fault.causes()));
-                    if T::DELIVERS {
-                        courier::carry_out(&deliveries, services, deadline, report).await;
-                    }
-                    event.answer(&response).map_err(Stop::Faulted)
-                }
-                End::Denied { rule, denial } => {
-                    report.rule = Some(rule);
-                    Err(Stop::Denied(denial.message().to_owned()))
-                }
-                End::Faulted { rule, fault } => {
-                    report.rule = rule;
-                    Err(Stop::Faulted(fault))
-                }
+/// Runs a chain, carries out what may be carried out before the answer, and makes the answer.
+async fn run(
+    chain: &Chain,
+    envelope: Envelope,
+    services: &Services,
+    deadline: Timestamp,
+    report: &mut Report,
+) -> Result<String, Stop> {
+    let event = (chain.kind().event)(envelope);
+    let user = event.sub().unwrap_or(&event.envelope().user_name);
+    report.user = services.keys.log_name(&event.envelope().user_pool_id, user);
+    let mut trace = Trace::default();
+    let running = chain.run(event.as_ref(), services, deadline, &mut trace);
+    let end = in_time(services.clock.as_ref(), deadline, running).await;
+    let end = end.unwrap_or_else(|| End::Faulted { rule: None, fault: out_of_time() });
+    report.steps = trace.steps;
+    report.calls = trace.calls;
+    report.attempts = trace.attempts;
+    match end {
+        End::Passed(Passed { visit, deliveries, counts }) => {
+            report.outcome = Outcome::Passed;
+            report.counts = counts;
+            report.deliveries.staged = deliveries.len();
+            report.fault = trace.passed_over.map(|fault| (fault.kind(), fault.causes()));
+            if chain.kind().delivers {
+                courier::carry_out(&deliveries, services, deadline, report).await;
             }
-        })
+            event.answered(visit.as_ref()).map_err(Stop::Faulted)
+        }
+        End::Denied { rule, refused } => {
+            report.rule = Some(rule);
+            Err(Stop::Denied(refused.message.into_owned()))
+        }
+        End::Faulted { rule, fault } => {
+            report.rule = rule;
+            Err(Stop::Faulted(fault))
+        }
     }
 }
 
@@ -463,9 +438,9 @@ impl Dispatcher {
             }
             return Handled { answer: Ok(envelope.raw().to_owned()), report };
         };
-        report.trigger = Some(chain.trigger());
+        report.trigger = Some(chain.kind().name);
         let raw = envelope.shared_raw();
-        let answer = match chain.handle(envelope, &self.services, invocation.deadline, &mut report).await {
+        let answer = match run(chain, envelope, &self.services, invocation.deadline, &mut report).await {
             Ok(event) => Ok(event),
             Err(Stop::Denied(message)) => {
                 report.outcome = Outcome::Denied;
@@ -494,9 +469,9 @@ impl Dispatcher {
     /// The answer when no chain could decide: the fixed sentence, or the unchanged event where an error would only do harm.
     fn excuse(&self, envelope: Envelope, mut report: Report, fault: Fault) -> Handled {
         let chain = self.chains(&envelope.user_pool_id).find(&envelope);
-        report.trigger = chain.map(AnyChain::trigger);
+        report.trigger = chain.map(|chain| chain.kind().name);
         let forgiving = [crate::PostConfirmation::NAME, crate::CustomMessage::NAME];
-        let forgives = forgiving.contains(&envelope.source.prefix()) || chain.is_some_and(AnyChain::forgives);
+        let forgives = forgiving.contains(&envelope.source.prefix()) || chain.is_some_and(Chain::forgives);
         let refusal = masked(fault, &mut report);
         let answer = if forgives { Ok(envelope.raw().to_owned()) } else { Err(refusal) };
         Handled { answer, report }

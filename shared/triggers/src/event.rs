@@ -1,5 +1,6 @@
 //! What Cognito sent: a typed view, with the raw text kept beside it.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use serde_json::Value;
 
 use crate::attributes::{Attributes, Metadata};
 use crate::raw::Members;
-use crate::{Fault, FaultKind, Request, Trigger, TriggerSource, lenient, raw};
+use crate::visit::AnyVisit;
+use crate::{Fault, FaultKind, Request, Trigger, TriggerSource, Visit, lenient, raw};
 
 /// The part of an event that every trigger has.
 ///
@@ -189,6 +191,29 @@ impl<T: Trigger> Event<T> {
     #[must_use]
     pub fn with(self, attribute: &str, value: impl Into<Value>) -> Self {
         self.with_value(&["request", "userAttributes", attribute], value)
+    }
+}
+
+/// An event whose trigger is not known, for a [`Chain`](crate::chain::Chain).
+pub(crate) trait AnyEvent: Any + Send + Sync {
+    fn envelope(&self) -> &Envelope;
+    fn sub(&self) -> Option<&str>;
+    /// The event with the response of a visit.
+    fn answered(&self, visit: &dyn AnyVisit) -> Result<String, Fault>;
+}
+
+impl<T: Trigger> AnyEvent for Event<T> {
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn sub(&self) -> Option<&str> {
+        Event::sub(self)
+    }
+
+    fn answered(&self, visit: &dyn AnyVisit) -> Result<String, Fault> {
+        let visit = (visit as &dyn Any).downcast_ref::<Visit<T>>().ok_or_else(Fault::of_another_trigger)?;
+        self.answer(&visit.response)
     }
 }
 

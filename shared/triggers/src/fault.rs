@@ -94,6 +94,11 @@ impl Fault {
         Self { kind, outlook: Outlook::Transient, message: message.into(), source: None }
     }
 
+    /// A chain that was given something of another trigger than its own. It is not made to happen.
+    pub(crate) fn of_another_trigger() -> Self {
+        Self::new("a rule was asked about another trigger than its own")
+    }
+
     /// A service that failed, with what it said.
     pub fn service(message: impl Into<Cow<'static, str>>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let (outlook, source) = (Outlook::Transient, Some(source.into()));

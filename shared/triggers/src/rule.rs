@@ -79,14 +79,16 @@ impl<T: Gate> Verdict<T> {
         if trimmed.len() != message.len() || trimmed.contains(char::is_control) {
             message = trimmed.replace(char::is_control, " ").into();
         }
-        Self::Deny(Denial { message, acts: Vec::new(), trigger: PhantomData })
+        Self::Deny(Denial { refused: Refused { message, acts: Vec::new() }, trigger: PhantomData })
     }
 
     /// Refuses, and does something in the directory before the answer. If that fails, the attempt is refused as after a fault.
     /// Nothing else takes effect of an attempt that is refused.
     pub fn deny_and(message: impl Into<Cow<'static, str>>, act: Act) -> Self {
         match Self::deny(message) {
-            Self::Deny(denial) => Self::Deny(Denial { acts: vec![act], ..denial }),
+            Self::Deny(Denial { refused: Refused { message, .. }, trigger }) => {
+                Self::Deny(Denial { refused: Refused { message, acts: vec![act] }, trigger })
+            }
             other => other,
         }
     }
@@ -94,22 +96,41 @@ impl<T: Gate> Verdict<T> {
 
 /// A refusal and its text.
 pub struct Denial<T> {
-    message: Cow<'static, str>,
-    acts: Vec<Act>,
+    refused: Refused,
     trigger: PhantomData<fn() -> T>,
+}
+
+/// The same, whatever was refused.
+pub(crate) struct Refused {
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) acts: Vec<Act>,
+}
+
+impl<T: Trigger> Verdict<T> {
+    /// What was refused, if it was.
+    pub(crate) fn refused(self) -> Option<Refused> {
+        match self {
+            Self::Continue => None,
+            Self::Deny(denial) => Some(denial.refused),
+        }
+    }
+
+    pub(crate) fn of(refused: Option<Refused>) -> Self {
+        refused.map_or(Self::Continue, |refused| Self::Deny(Denial { refused, trigger: PhantomData }))
+    }
 }
 
 impl<T> Denial<T> {
     /// What the user reads.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.refused.message
     }
 
     /// What it carries.
     #[must_use]
     pub fn acts(&self) -> &[Act] {
-        &self.acts
+        &self.refused.acts
     }
 }
 
@@ -117,7 +138,7 @@ impl<T: Trigger> PartialEq for Verdict<T> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Continue, Self::Continue) => true,
-            (Self::Deny(one), Self::Deny(two)) => one.message == two.message,
+            (Self::Deny(one), Self::Deny(two)) => one.message() == two.message(),
             _ => false,
         }
     }
@@ -127,7 +148,7 @@ impl<T: Trigger> fmt::Debug for Verdict<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Continue => formatter.write_str("Continue"),
-            Self::Deny(denial) => write!(formatter, "Deny({:?})", denial.message),
+            Self::Deny(denial) => write!(formatter, "Deny({:?})", denial.message()),
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::chain::{Chain, End, Passed, Place, Trace};
 use crate::config::OnFault;
+use crate::event::AnyEvent;
 use crate::ledger::Delivery;
 use crate::report::{Step, StepVerdict};
 use crate::visit::{Calls, Counts, DeliveryMode};
@@ -94,9 +95,9 @@ impl<R: Send + Sync + 'static> Trial<R> {
     where
         R: Rule<T>,
     {
-        let mut chain = Chain::<T>::new();
+        let mut chain = Chain::of::<T>();
         let (on_fault, delivery) = (OnFault::Deny, DeliveryMode::default());
-        chain.add(Place { name: "trial", on_fault, asks_ledger: true, delivery }, Arc::clone(&self.rule));
+        chain.add::<T, R>(Place { name: "trial", on_fault, asks_ledger: true, delivery }, Arc::clone(&self.rule));
         let mut trace = Trace::default();
         let deadline = self.services.clock.now().saturating_add(SignedDuration::from_secs(4)).unwrap_or(Timestamp::MAX);
         let end = finish(chain.run(event, &self.services, deadline, &mut trace));
@@ -109,7 +110,7 @@ impl<R: Send + Sync + 'static> Trial<R> {
             calls: trace.calls,
         };
         match end {
-            End::Passed(Passed { response, deliveries, counts }) => {
+            End::Passed(Passed { visit, deliveries, counts }) => {
                 seen.counts = counts;
                 let mishap = |step: Step| match step.verdict {
                     StepVerdict::Fault(_, causes) => Some(causes),
@@ -117,9 +118,9 @@ impl<R: Send + Sync + 'static> Trial<R> {
                 };
                 seen.mishaps = trace.steps.into_iter().filter_map(mishap).collect();
                 seen.deliveries = deliveries;
-                seen.answer = event.answer(&response).ok().and_then(|text| serde_json::from_str(&text).ok());
+                seen.answer = event.answered(visit.as_ref()).ok().and_then(|text| serde_json::from_str(&text).ok());
             }
-            End::Denied { denial, .. } => seen.verdict = Ok(Verdict::Deny(denial)),
+            End::Denied { refused, .. } => seen.verdict = Ok(Verdict::of(Some(refused))),
             End::Faulted { fault, .. } => seen.verdict = Err(fault),
         }
         seen

@@ -1,5 +1,6 @@
 //! One invocation's working space: what the rules of a chain share and build up together.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use crate::ledger::{
     Change, CommitId, Condition, Delivery, DeliveryId, Holding, Invitation, InvitationChange, InvitationKey, LeaseId,
     Ledger, Member, MemberChange, Moved, NameChange, NameKey, Owner, Reading, Switches, Task, Wants,
 };
-use crate::{Acts, Fault, Keys, Templates, Trigger};
+use crate::{Acts, Fault, Keys, Services, Templates, Trigger};
 
 /// What a rule works with. Nothing in it takes effect before the chain is through and the commit is done.
 pub struct Visit<T: Trigger> {
@@ -37,6 +38,25 @@ pub struct Visit<T: Trigger> {
     pub deadline: Timestamp,
 }
 
+impl<T: Trigger> Visit<T> {
+    /// An empty one.
+    pub(crate) fn new(ledger: Page, names: Names, services: &Services, now: Timestamp, deadline: Timestamp) -> Self {
+        Self {
+            response: T::Response::default(),
+            ledger,
+            names,
+            deliveries: Deliveries::default(),
+            acts: Acts::default(),
+            counts: Counts::default(),
+            mishaps: Mishaps::default(),
+            keys: services.keys.clone(),
+            templates: Arc::clone(&services.templates),
+            now,
+            deadline,
+        }
+    }
+}
+
 impl<T: Trigger> Clone for Visit<T> {
     fn clone(&self) -> Self {
         Self {
@@ -52,6 +72,44 @@ impl<T: Trigger> Clone for Visit<T> {
             now: self.now,
             deadline: self.deadline,
         }
+    }
+}
+
+/// A visit whose trigger is not known: a chain is compiled once and not once for each trigger, of which a pool has a dozen.
+pub(crate) trait AnyVisit: Any + Send + Sync {
+    fn desk(&mut self) -> Desk<'_>;
+    fn copy(&self) -> Box<dyn AnyVisit>;
+}
+
+/// What of a visit is the same for every trigger, as far as a chain needs it.
+pub(crate) struct Desk<'a> {
+    pub(crate) ledger: &'a mut Page,
+    pub(crate) names: &'a mut Names,
+    pub(crate) deliveries: &'a mut Deliveries,
+    pub(crate) acts: &'a mut Acts,
+    pub(crate) counts: &'a mut Counts,
+    pub(crate) mishaps: &'a mut Mishaps,
+    now: Timestamp,
+    /// Its name, and whether it delivers.
+    trigger: (&'static str, bool),
+}
+
+impl<T: Trigger> AnyVisit for Visit<T> {
+    fn desk(&mut self) -> Desk<'_> {
+        Desk {
+            ledger: &mut self.ledger,
+            names: &mut self.names,
+            deliveries: &mut self.deliveries,
+            acts: &mut self.acts,
+            counts: &mut self.counts,
+            mishaps: &mut self.mishaps,
+            now: self.now,
+            trigger: (T::NAME, T::DELIVERS),
+        }
+    }
+
+    fn copy(&self) -> Box<dyn AnyVisit> {
+        Box::new(self.clone())
     }
 }
 
@@ -290,14 +348,14 @@ impl Page {
     }
 
     /// Undoes what a rule changed. What it read is kept: it need not be read again.
-    pub(crate) fn undo(&mut self, before: Self) {
+    pub(crate) fn undo(&mut self, before: &mut Self) {
         self.member = match before.read {
-            Some(_) => before.member,
+            Some(_) => Arc::clone(&before.member),
             None => Arc::new(self.reading.member.clone().unwrap_or_default()),
         };
         self.invitations = self.reading.invitations.clone();
-        self.invitations.extend(before.invitations);
-        self.consumed = before.consumed;
+        self.invitations.append(&mut before.invitations);
+        self.consumed = std::mem::take(&mut before.consumed);
     }
 
     /// What was changed of the state that was read: for comparing before and after a rule.
@@ -501,7 +559,7 @@ const LARGEST: usize = 350_000;
 /// How long a delivery that is carried out inline is left to that: then it is due for everybody.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
-impl<T: Trigger> Visit<T> {
+impl Desk<'_> {
     /// Whether anything more is to be written than at an earlier moment of the same visit.
     pub(crate) fn wants_more_than(&self, before: &Self) -> bool {
         self.names.changes.len() != before.names.changes.len()
@@ -521,6 +579,7 @@ impl<T: Trigger> Visit<T> {
     }
 
     fn changes(&self) -> Result<Option<Change>, Fault> {
+        let (trigger, delivers) = self.trigger;
         let known = self.ledger.reading.member.as_ref();
         let sub = self.ledger.wants.sub.as_deref();
         let id = CommitId::random()?;
@@ -529,7 +588,7 @@ impl<T: Trigger> Visit<T> {
         for staged in &self.deliveries.staged {
             let key = &staged.key;
             let Some(sub) = sub else {
-                return Err(Fault::new(format!("`{key}` cannot be staged: {} knows no user yet", T::NAME)));
+                return Err(Fault::new(format!("`{key}` cannot be staged: {trigger} knows no user yet")));
             };
             if staged.is_done(known.and_then(|member| member.marks.get(key)), self.now) || marks.contains_key(key) {
                 continue;
@@ -537,7 +596,7 @@ impl<T: Trigger> Visit<T> {
             marks.insert(key.clone(), self.now);
             // Whether a condition holds is asked of the directory, for which there is no time within the answer.
             let at_once = staged.due.is_none() && staged.only_if.is_none();
-            let inline = T::DELIVERS && staged.mode == DeliveryMode::Inline && at_once;
+            let inline = delivers && staged.mode == DeliveryMode::Inline && at_once;
             let due = if inline { self.now.checked_add(LEASE)? } else { staged.due.unwrap_or(self.now) };
             let pool = self.ledger.wants.pool.clone();
             let id_of = DeliveryId { pool, sub: sub.to_owned(), key: staged.stored_key(self.now) };
@@ -601,23 +660,13 @@ mod tests {
     fn visit<T: Trigger>(ledger: &Arc<MemoryLedger>) -> Visit<T> {
         let sub = T::KNOWS_USER.then(|| "anna".to_owned());
         let wants = Wants { pool: "p".into(), sub, ..Wants::default() };
-        Visit {
-            response: T::Response::default(),
-            ledger: Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants, Glimpses::default(), NOW),
-            names: Names::default(),
-            deliveries: Deliveries::default(),
-            acts: Acts::default(),
-            counts: Counts::default(),
-            mishaps: Mishaps::default(),
-            keys: Keys::default(),
-            templates: crate::Services::none(Arc::<crate::StoppedClock>::default()).templates,
-            now: NOW,
-            deadline: NOW + SignedDuration::from_secs(4),
-        }
+        let page = Page::new(Arc::clone(ledger) as Arc<dyn Ledger>, wants, Glimpses::default(), NOW);
+        let services = Services::none(Arc::<crate::StoppedClock>::default());
+        Visit::new(page, Names::default(), &services, NOW, NOW + SignedDuration::from_secs(4))
     }
 
     fn change<T: Trigger>(visit: &mut Visit<T>) -> Option<Change> {
-        now(visit.change()).unwrap()
+        now(visit.desk().change()).unwrap()
     }
 
     fn commit(ledger: &MemoryLedger, change: &Change) -> Committed {
@@ -710,7 +759,7 @@ mod tests {
         set(now(visit.ledger.member()).unwrap(), 7);
         assert!(change(&mut visit).is_none());
         visit.deliveries.stage("rule/purpose", task());
-        let fault = now(visit.change()).unwrap_err();
+        let fault = now(visit.desk().change()).unwrap_err();
         assert_eq!(fault.causes(), "`rule/purpose` cannot be staged: PreSignUp knows no user yet");
     }
 
@@ -879,11 +928,11 @@ mod tests {
     #[test]
     fn acts_and_counts_alone_write_nothing_but_acts_bind() {
         let mut visit = visit::<PostConfirmation>(&Arc::default());
-        let before = visit.clone();
+        let mut before = visit.clone();
         visit.counts.one("SignIns");
-        assert!(!visit.wants_more_than(&before));
+        assert!(!visit.desk().wants_more_than(&before.desk()));
         visit.acts.stage(crate::Act::SignOut { user_name: "anna".into() });
-        assert!(visit.wants_more_than(&before));
+        assert!(visit.desk().wants_more_than(&before.desk()));
         assert!(change(&mut visit).is_none());
         assert_eq!(visit.ledger.calls, Calls::default());
     }

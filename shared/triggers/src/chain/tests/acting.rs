@@ -121,12 +121,14 @@ fn only_acting(acts: fn() -> Vec<Act>) -> Arc<impl Rule<PostAuthentication>> {
 }
 
 fn chain(links: Vec<(&'static str, OnFault, Arc<dyn BoxedRule<PostAuthentication>>)>) -> Chain<PostAuthentication> {
-    let link =
-        |(name, on_fault, rule)| Link { name, on_fault, asks_ledger: true, delivery: DeliveryMode::Inline, rule };
-    Chain { links: links.into_iter().map(link).collect(), ..Chain::new() }
+    let mut chain = Chain::new();
+    for (name, on_fault, rule) in links {
+        chain.push_boxed(name, on_fault, true, rule);
+    }
+    chain
 }
 
-fn counted<T: Trigger>(end: &End<T>) -> Vec<(&'static str, u64)> {
+fn counted(end: &End) -> Vec<(&'static str, u64)> {
     match end {
         End::Passed(passed) => passed.counts.iter().collect(),
         _ => panic!("it did not pass"),
@@ -138,7 +140,7 @@ fn acts_come_after_the_commit_and_before_the_answer() {
     let desk = desk("");
     let chain = chain(vec![("acts", OnFault::Deny, wanting("acts", || vec![new_password(), sign_out()]))]);
     let (end, trace) = desk.bench.run(&chain, 4_000);
-    assert_eq!(response(end), json!({}));
+    assert_eq!(response::<PostAuthentication>(end), json!({}));
     // In the order they were staged.
     assert_eq!(desk.asked(), ["password anna at version 1", "sign-out anna at version 1"]);
     assert_eq!(trace.calls, Calls { reads: 1, writes: 1, acknowledgements: 0 });
@@ -148,7 +150,7 @@ fn acts_come_after_the_commit_and_before_the_answer() {
 fn who_only_acts_writes_nothing() {
     let desk = desk("");
     let (end, trace) = desk.bench.run(&chain(vec![("acts", OnFault::Deny, only_acting(|| vec![sign_out()]))]), 4_000);
-    assert_eq!(response(end), json!({}));
+    assert_eq!(response::<PostAuthentication>(end), json!({}));
     assert_eq!(desk.asked(), ["sign-out anna at version 0"]);
     assert_eq!(trace.calls, Calls::default());
 }
@@ -291,8 +293,8 @@ fn a_denial_does_what_it_carries_and_nothing_else() {
         ("never asked", OnFault::Deny, wanting("never", Vec::new)),
     ]);
     let (end, trace) = desk.bench.run(&two, 4_000);
-    let End::Denied { rule, denial } = end else { panic!("it was not denied") };
-    assert_eq!((rule, denial.message()), ("denies", "Please choose a new password"));
+    let End::Denied { rule, refused } = end else { panic!("it was not denied") };
+    assert_eq!((rule, refused.message.as_ref()), ("denies", "Please choose a new password"));
     assert_eq!(desk.asked(), ["password anna at version 0"]);
     assert_eq!((desk.version(), trace.calls.writes), (0, 0), "a denial wrote something");
 

@@ -167,7 +167,7 @@ fn switches_are_as_old_as_the_event_that_read_them() {
         let mut trace = Trace::default();
         let event = Event::<PostAuthentication>::sample();
         let deadline = bench.clock.now() + SignedDuration::from_millis(millis);
-        chain.run(&event, &services, deadline, &mut trace).now_or_never().expect("it waits");
+        chain.0.run(&event, &services, deadline, &mut trace).now_or_never().expect("it waits");
         (trace.attempts, trace.calls.reads)
     };
     assert_eq!(run(4_000), (2, 1), "the first run was refused, the second wrote nothing");
