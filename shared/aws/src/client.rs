@@ -18,7 +18,8 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use cognito_triggers::{ConfigError, Environment};
 
-use crate::trust::{Clients, Trust};
+use crate::connection::Clients;
+use crate::trust::Trust;
 
 /// How long calls may take and how often they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ impl Limits {
 const PAUSE: Duration = Duration::from_millis(40);
 /// The most any pause takes.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long a connection that events wait for may be idle before it is closed: hyper's default.
+const USUAL_IDLE: Duration = Duration::from_secs(90);
 /// How long a connection of a delivery may be idle before it is used again: less than any service keeps one.
 #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
 const LONGEST_IDLE: Duration = Duration::from_secs(4);
@@ -178,9 +181,9 @@ pub(crate) enum Connections {
 impl Connections {
     /// The HTTP client, which all services share. Roots and TLS settings are made when the first one needs them.
     fn client(self, trust: Trust) -> SharedHttpClient {
-        static KEPT: Clients = Clients::new(None);
+        static KEPT: Clients = Clients::new(USUAL_IDLE);
         #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
-        static FRESH: Clients = Clients::new(Some(LONGEST_IDLE));
+        static FRESH: Clients = Clients::new(LONGEST_IDLE);
         match self {
             Self::Kept => KEPT.get(trust),
             #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]

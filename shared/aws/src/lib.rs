@@ -20,6 +20,8 @@
 mod client;
 #[cfg(feature = "cognito")]
 mod cognito;
+#[cfg(any(feature = "cognito", feature = "dynamodb", feature = "eventbridge", feature = "s3", feature = "ses"))]
+mod connection;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 #[cfg(any(feature = "cognito", feature = "dynamodb", feature = "eventbridge", feature = "s3", feature = "ses"))]

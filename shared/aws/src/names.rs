@@ -3,14 +3,20 @@
 //! Looking one up takes as long as a name server stays silent, so a thread of its own asks, which nobody has to wait for longer
 //! than he wants. What is known to be needed is asked for ahead: making a client and its TLS takes about as long.
 
+use std::future::Future;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::vec;
 
-use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::oneshot;
+use tower_service::Service;
 
-type Addresses = io::Result<Vec<IpAddr>>;
+/// The port is for whoever connects to fill in.
+type Addresses = io::Result<Vec<SocketAddr>>;
 
 /// The name that was asked for ahead, and who will tell.
 static AHEAD: Mutex<Option<(String, oneshot::Receiver<Addresses>)>> = Mutex::new(None);
@@ -44,17 +50,28 @@ fn asked_ahead(host: &str) -> Option<oneshot::Receiver<Addresses>> {
 #[derive(Clone, Debug)]
 pub(crate) struct Names;
 
-impl ResolveDns for Names {
-    fn resolve_dns<'a>(&'a self, host: &'a str) -> DnsFuture<'a> {
-        DnsFuture::new(async move {
-            let told = asked_ahead(host).map_or_else(|| ask(host), Ok).map_err(ResolveDnsError::new)?;
-            told.await.map_err(ResolveDnsError::new)?.map_err(ResolveDnsError::new)
-        })
+impl Names {
+    async fn of(host: &str) -> Addresses {
+        asked_ahead(host).map_or_else(|| ask(host), Ok)?.await.map_err(io::Error::other)?
+    }
+}
+
+impl Service<Name> for Names {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, host: Name) -> Self::Future {
+        Box::pin(async move { Ok(Self::of(host.as_str()).await?.into_iter()) })
     }
 }
 
 fn addresses(host: &str) -> Addresses {
-    Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+    Ok((host, 0).to_socket_addrs()?.collect())
 }
 
 #[cfg(test)]
@@ -69,19 +86,19 @@ mod tests {
     async fn what_was_asked_ahead_is_used_once_and_a_silent_server_keeps_nobody_waiting() {
         let (tell, told) = oneshot::channel();
         *AHEAD.lock().unwrap() = Some(("ahead.example".into(), told));
-        let local: Vec<IpAddr> = Names.resolve_dns("localhost").await.unwrap();
-        assert!(local.iter().all(IpAddr::is_loopback) && !local.is_empty());
-        let address = IpAddr::from([192, 0, 2, 7]);
+        let local = Names::of("localhost").await.unwrap();
+        assert!(local.iter().all(|address| address.ip().is_loopback()) && !local.is_empty());
+        let address = SocketAddr::from(([192, 0, 2, 7], 0));
         tell.send(Ok(vec![address])).unwrap();
-        assert_eq!(Names.resolve_dns("ahead.example").await.unwrap(), [address]);
+        assert_eq!(Names::of("ahead.example").await.unwrap(), [address]);
         assert!(asked_ahead("ahead.example").is_none());
 
         ask_ahead("localhost");
-        assert_eq!(Names.resolve_dns("localhost").await.unwrap(), local);
+        assert_eq!(Names::of("localhost").await.unwrap(), local);
 
         let (_tell, told) = oneshot::channel();
         *AHEAD.lock().unwrap() = Some(("silent.example".into(), told));
-        let waited = tokio::time::timeout(Duration::from_millis(20), Names.resolve_dns("silent.example")).await;
+        let waited = tokio::time::timeout(Duration::from_millis(20), Names::of("silent.example")).await;
         assert!(waited.is_err());
     }
 }

@@ -4,10 +4,10 @@
 //! could not be made, or the service answered that it did not do it. Where no answer came (a time-out, a connection that was
 //! cut), nobody knows; the call fails at once, the delivery stays due, and the courier repeats it once, half a minute later.
 
-use std::error::Error;
-
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+
+use crate::connection::could_not_connect;
 
 /// Forbids to repeat a call whose outcome is unknown.
 #[derive(Debug)]
@@ -31,11 +31,4 @@ impl ClassifyRetry for OnlyIfNotAccepted {
 /// What stands between us and the service did not hear from it (502, 504): the service may have.
 fn is_a_gateways(context: &InterceptorContext) -> bool {
     context.response().is_some_and(|response| matches!(response.status().as_u16(), 502 | 504))
-}
-
-/// Whether there was no connection to send anything through. The error's type belongs to a crate that is not ours to name, so it
-/// is its text that tells; were the text to change, less would be repeated, and a test would say so.
-fn could_not_connect(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source())
-        .any(|error| error.to_string() == "client error (Connect)")
 }

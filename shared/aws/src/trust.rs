@@ -6,26 +6,18 @@
 //! elsewhere. So where these roots know no issuer, the system's are asked as well, from then on.
 
 use std::error::Error;
-use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use cognito_triggers::Environment;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
-use crate::names::Names;
+use crate::connection::find;
 
 /// Amazon Root CA 1 to 4 and the Starfield Services Root CA, G2: what Amazon recommends for a store of one's own.
-const AMAZON: &str = include_str!("roots.pem");
+const AMAZONS: &str = include_str!("roots.pem");
 
 /// Whose certificates are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,149 +34,123 @@ impl Trust {
         let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.find(name).is_some());
         if endpoint.is_some() || is_told { Self::System } else { Self::Amazon }
     }
-}
 
-/// HTTP clients that are made when they are needed, and then shared. They keep an idle connection for so long.
-pub(crate) struct Clients {
-    idle: Option<Duration>,
-    amazon: OnceLock<SharedHttpClient>,
-    both: OnceLock<SharedHttpClient>,
-    system: OnceLock<SharedHttpClient>,
-}
-
-impl Clients {
-    /// `None`: as long as is usual, a minute and a half.
-    pub(crate) const fn new(idle: Option<Duration>) -> Self {
-        Self { idle, amazon: OnceLock::new(), both: OnceLock::new(), system: OnceLock::new() }
-    }
-
-    pub(crate) fn get(&'static self, trust: Trust) -> SharedHttpClient {
-        let amazon = || TrustStore::empty().with_pem_certificate(AMAZON);
-        match trust {
-            Trust::Amazon => self.amazon.get_or_init(|| {
-                let both =
-                    move || self.both.get_or_init(|| http_client(self.idle, amazon().with_native_roots(true))).clone();
-                SharedHttpClient::new(AmazonFirst::new(http_client(self.idle, amazon()), both))
-            }),
-            Trust::System => {
-                self.system.get_or_init(|| http_client(self.idle, TrustStore::empty().with_native_roots(true)))
-            }
+    pub(crate) fn tls(self) -> &'static Tls {
+        match self {
+            Self::Amazon => &AMAZON,
+            Self::System => &SYSTEM,
         }
-        .clone()
     }
 }
 
-fn http_client(idle: Option<Duration>, roots: TrustStore) -> SharedHttpClient {
+/// How TLS is spoken, and whom it trusts.
+pub(crate) type Settings = Arc<ClientConfig>;
+
+/// Settings of TLS that are made when they are needed: those for the first attempt, and those for when it met a certificate from
+/// elsewhere.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    first: Roots,
+    others: Option<Roots>,
+    has_met_others: AtomicBool,
+}
+
+static AMAZON: Tls = Tls::new(Roots::built_in(AMAZONS), Some(Roots::with_the_systems(AMAZONS)));
+static SYSTEM: Tls = Tls::new(Roots::with_the_systems(""), None);
+
+impl Tls {
+    const fn new(first: Roots, others: Option<Roots>) -> Self {
+        Self { first, others, has_met_others: AtomicBool::new(false) }
+    }
+
+    /// What to begin with.
+    pub(crate) fn settings(&self) -> Result<Settings, rustls::Error> {
+        match &self.others {
+            Some(others) if self.has_met_others.load(Ordering::Relaxed) => others.settings(),
+            _ => self.first.settings(),
+        }
+    }
+
+    /// What to go on with, from now on, when these settings met a certificate from elsewhere; `None` if nobody else is trusted.
+    pub(crate) fn settings_for_others(&self, met_by: &Settings) -> Result<Option<Settings>, rustls::Error> {
+        let Some(others) = &self.others else { return Ok(None) };
+        if !self.has_met_others.swap(true, Ordering::Relaxed) {
+            tracing::info!("a certificate is not from Amazon's roots; from now on the system's are asked, too");
+        }
+        Ok(Some(others.settings()?).filter(|settings| !Arc::ptr_eq(settings, met_by)))
+    }
+}
+
+/// Certificates, as PEM, and the system's if it is asked. They are read when somebody wants the settings.
+#[derive(Debug)]
+struct Roots {
+    pem: &'static str,
+    asks_system: bool,
+    settings: OnceLock<Result<Settings, rustls::Error>>,
+}
+
+impl Roots {
+    const fn built_in(pem: &'static str) -> Self {
+        Self { pem, asks_system: false, settings: OnceLock::new() }
+    }
+
+    const fn with_the_systems(pem: &'static str) -> Self {
+        Self { pem, asks_system: true, settings: OnceLock::new() }
+    }
+
+    fn settings(&self) -> Result<Settings, rustls::Error> {
+        self.settings.get_or_init(|| settings(self.read())).clone()
+    }
+
+    fn read(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(self.pem.as_bytes()).flatten());
+        if self.asks_system {
+            let system = rustls_native_certs::load_native_certs();
+            if !system.errors.is_empty() {
+                tracing::warn!(errors = ?system.errors, "some of the system's root certificates cannot be read");
+            }
+            roots.add_parsable_certificates(system.certs);
+        }
+        if roots.is_empty() {
+            tracing::warn!("the system has no root certificates");
+        }
+        roots
+    }
+}
+
+fn settings(roots: RootCertStore) -> Result<Settings, rustls::Error> {
     // ring: AWS-LC spends a hundred times as long at start, gathering entropy from the CPU's jitter.
-    let mut builder = aws_smithy_http_client::Builder::new();
-    builder.set_pool_idle_timeout(idle.map(Some));
-    let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
-    match TlsContext::builder().with_trust_store(roots).build() {
-        Ok(context) => builder.tls_context(context).build_with_resolver(Names),
-        // Its default context trusts the system's roots.
-        Err(_) => builder.build_with_resolver(Names),
-    }
-}
-
-/// Asks `both` for a client, which trusts the system's roots too, when `amazon` has met a certificate from elsewhere.
-#[derive(Clone)]
-struct AmazonFirst<F> {
-    amazon: SharedHttpClient,
-    both: F,
-    has_met_others: Arc<AtomicBool>,
-}
-
-impl<F> AmazonFirst<F> {
-    fn new(amazon: SharedHttpClient, both: F) -> Self {
-        Self { amazon, both, has_met_others: Arc::default() }
-    }
-}
-
-impl<F> fmt::Debug for AmazonFirst<F> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AmazonFirst").finish_non_exhaustive()
-    }
-}
-
-impl<F: Fn() -> SharedHttpClient + Clone + Send + Sync + 'static> HttpClient for AmazonFirst<F> {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        if self.has_met_others.load(Ordering::Relaxed) {
-            return (self.both)().http_connector(settings, components);
-        }
-        SharedHttpConnector::new(Connector {
-            amazon: self.amazon.http_connector(settings, components),
-            clients: self.clone(),
-            settings: settings.clone(),
-            components: components.clone(),
-        })
-    }
-}
-
-struct Connector<F> {
-    amazon: SharedHttpConnector,
-    clients: AmazonFirst<F>,
-    settings: HttpConnectorSettings,
-    components: RuntimeComponents,
-}
-
-impl<F> fmt::Debug for Connector<F> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.clients.fmt(formatter)
-    }
-}
-
-impl<F: Fn() -> SharedHttpClient + Clone + Send + Sync + 'static> HttpConnector for Connector<F> {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let again = request.try_clone();
-        let first = self.amazon.call(request);
-        let (clients, settings, components) = (self.clients.clone(), self.settings.clone(), self.components.clone());
-        HttpConnectorFuture::new(async move {
-            let error = match first.await {
-                Err(error) if is_from_elsewhere(&error) => error,
-                answer => return answer,
-            };
-            if !clients.has_met_others.swap(true, Ordering::Relaxed) {
-                tracing::info!("a certificate is not from Amazon's roots; from now on the system's are asked, too");
-            }
-            // Nothing was sent: TLS asks for the certificate before.
-            let Some(request) = again else { return Err(error) };
-            (clients.both)().http_connector(&settings, &components).call(request).await
-        })
-    }
+    let mut settings = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    settings.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(settings))
 }
 
 /// Whether a certificate was refused since nobody knows its issuer.
-fn is_from_elsewhere(error: &ConnectorError) -> bool {
-    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref() == Some(&unknown) {
-            return true;
-        }
-        // What an I/O error was made of is not its source.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
-    }
-    false
+pub(crate) fn is_from_elsewhere(error: &(dyn Error + 'static)) -> bool {
+    find(error) == Some(&rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
 }
 
 #[cfg(test)]
 #[cfg(feature = "dynamodb")]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
 
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_dynamodb::error::DisplayErrorContext;
     use rcgen::{CertifiedKey, generate_simple_self_signed};
-    use rustls::RootCertStore;
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::pki_types::PrivateKeyDer;
     use sha2::{Digest, Sha256};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::connection::Http;
 
     /// A service of AWS with a certificate from nowhere. It says nothing but `{}`.
     struct Service {
@@ -225,13 +191,13 @@ mod tests {
         }
 
         /// What came of listing the tables, and how many connections and requests arrived until now.
-        async fn list(&self, client: impl HttpClient + 'static) -> (Result<(), String>, usize, usize) {
+        async fn list(&self, tls: &'static Tls) -> (Result<(), String>, usize, usize) {
             let config = aws_sdk_dynamodb::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("eu-central-1"))
                 .credentials_provider(Credentials::new("AK", "secret", None, None, "test"))
                 .endpoint_url(&self.endpoint)
-                .http_client(client)
+                .http_client(Http::new(tls, Duration::from_secs(90)))
                 .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
                 .build();
             let listed = aws_sdk_dynamodb::Client::from_conf(config).list_tables().send().await;
@@ -240,41 +206,57 @@ mod tests {
         }
     }
 
-    fn trusting(pem: &str) -> SharedHttpClient {
-        http_client(None, TrustStore::empty().with_pem_certificate(pem))
+    /// As long as the test runs, as the real ones are as long as the program does.
+    fn tls(first: &str, others: Option<&str>) -> &'static Tls {
+        let roots = |pem: &str| Roots::built_in(String::leak(pem.to_owned()));
+        Box::leak(Box::new(Tls::new(roots(first), others.map(roots))))
     }
 
     #[tokio::test]
     async fn a_certificate_that_is_not_from_amazon_is_asked_of_the_system_and_from_then_on_at_once() {
         let service = Service::start().await;
-        let system = trusting(&service.certificate);
-        let client = AmazonFirst::new(trusting(AMAZON), move || system.clone());
-        assert_eq!(service.list(client.clone()).await, (Ok(()), 2, 1));
-        assert_eq!(service.list(client).await, (Ok(()), 2, 2));
+        let tls = tls(AMAZONS, Some(&service.certificate));
+        assert_eq!(service.list(tls).await, (Ok(()), 2, 1));
+        assert_eq!(service.list(tls).await, (Ok(()), 3, 2));
     }
 
     #[tokio::test]
     async fn nobody_is_talked_to_whom_neither_knows() {
         let service = Service::start().await;
-        let client = AmazonFirst::new(trusting(AMAZON), || trusting(AMAZON));
-        let (listed, met, asked) = service.list(client).await;
-        assert!(listed.unwrap_err().contains("UnknownIssuer"));
-        assert_eq!((met, asked), (2, 0));
+        for (others, expected) in [(Some(AMAZONS), 2), (None, 3)] {
+            let (listed, met, asked) = service.list(tls(AMAZONS, others)).await;
+            assert!(listed.unwrap_err().contains("UnknownIssuer"));
+            assert_eq!((met, asked), (expected, 0));
+        }
+        // Who did not know him a moment ago is not asked twice.
+        let tls = tls(AMAZONS, Some(AMAZONS));
+        assert_eq!(service.list(tls).await.1, 5);
+        assert_eq!(service.list(tls).await.1, 6);
     }
 
     #[tokio::test]
     async fn what_amazon_knows_is_not_asked_of_the_system_nor_is_whatever_else_goes_wrong() {
         let service = Service::start().await;
-        let client = AmazonFirst::new(trusting(&service.certificate), || unreachable!());
-        assert_eq!(service.list(client.clone()).await, (Ok(()), 1, 1));
-        let nobody = Service { endpoint: "https://localhost:1".into(), ..service };
-        assert!(nobody.list(client).await.0.unwrap_err().contains("onnect"));
+        let tls = tls(&service.certificate, Some(AMAZONS));
+        assert_eq!(service.list(tls).await, (Ok(()), 1, 1));
+        let of_another_name = Service { endpoint: service.endpoint.replace("localhost", "127.0.0.1"), ..service };
+        assert!(of_another_name.list(tls).await.0.unwrap_err().contains("NotValidForName"));
+        let nobody = Service { endpoint: "https://localhost:1".into(), ..of_another_name };
+        assert!(nobody.list(tls).await.0.unwrap_err().contains("onnect"));
+        assert!(tls.others.as_ref().unwrap().settings.get().is_none());
+    }
+
+    #[test]
+    fn the_systems_roots_are_the_last_for_amazons_endpoints_and_the_only_ones_for_others() {
+        assert!(SYSTEM.first.asks_system && SYSTEM.first.pem.is_empty() && SYSTEM.others.is_none());
+        assert!(!AMAZON.first.asks_system && AMAZON.others.as_ref().unwrap().asks_system);
+        assert_eq!(AMAZON.first.read().len(), 5);
     }
 
     /// <https://www.amazontrust.com/repository> lists the hashes of their public keys.
     #[test]
     fn the_roots_are_the_five_that_amazon_recommends() {
-        let mut hashes: Vec<_> = CertificateDer::pem_slice_iter(AMAZON.as_bytes())
+        let mut hashes: Vec<_> = CertificateDer::pem_slice_iter(AMAZONS.as_bytes())
             .map(|root| {
                 let mut store = RootCertStore::empty();
                 store.add(root.unwrap()).unwrap();

@@ -16,6 +16,7 @@ use cognito_triggers_aws::{CognitoDirectory, DIRECTORY, Limits};
 use serde_json::json;
 
 use crate::grants::{asked, granted};
+use crate::http::http;
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
@@ -37,7 +38,7 @@ impl Owner {
             .region(Region::new("eu-central-1"))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(ministack.endpoint())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(http())
             .build();
         Self { client: Client::from_conf(config), apps: Mutex::default() }
     }

@@ -20,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::grants::{asked, granted};
+use crate::http::http;
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run, run_alone};
@@ -49,7 +50,7 @@ fn client(ministack: &Ministack) -> Client {
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(ministack.endpoint())
-        .http_client(aws_smithy_http_client::Builder::new().build_http());
+        .http_client(http());
     Client::from_conf(config.build())
 }
 

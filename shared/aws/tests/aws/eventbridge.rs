@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::grants::{asked, granted};
+use crate::http::http;
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
@@ -33,7 +34,7 @@ async fn bus(ministack: &Ministack) -> String {
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(ministack.endpoint())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(http())
         .build();
     let client = Client::from_conf(config);
     ministack.query("sqs", &format!("Action=CreateQueue&Version=2012-11-05&QueueName={name}")).unwrap();

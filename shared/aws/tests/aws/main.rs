@@ -8,6 +8,7 @@ mod cognito;
 mod dynamodb;
 mod eventbridge;
 mod grants;
+mod http;
 mod ministack;
 mod proxy;
 mod s3;

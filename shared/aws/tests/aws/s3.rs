@@ -15,6 +15,7 @@ use cognito_triggers::{Bucket, FaultKind, Outlook, random};
 use cognito_triggers_aws::{BUCKET, Limits, S3Bucket};
 
 use crate::grants::{asked, granted};
+use crate::http::http;
 use crate::ministack::Ministack;
 use crate::proxy::{Proxy, Trouble};
 use crate::{environment, run};
@@ -27,7 +28,7 @@ fn s3(ministack: &Ministack) -> Client {
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(ministack.endpoint())
         .force_path_style(true)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(http())
         .build();
     Client::from_conf(config)
 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::grants::{asked, granted};
+use crate::http::http;
 use crate::ministack::Ministack;
 use crate::proxy::{Exchange, Proxy, Trouble};
 use crate::{environment, run};
@@ -34,7 +35,7 @@ async fn verify(ministack: &Ministack, domain: &str) {
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(ministack.endpoint())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(http())
         .build();
     Client::from_conf(config).verify_domain_identity().domain(domain).send().await.unwrap();
 }
