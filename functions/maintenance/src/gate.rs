@@ -2,7 +2,7 @@
 
 use cognito_triggers::ledger::{Downtime, Switches};
 use cognito_triggers::prelude::*;
-use cognito_triggers::{Envelope, Gate, TriggerSource};
+use cognito_triggers::{Attributes, Envelope, Gate, Page, TriggerSource};
 use jiff::Timestamp;
 
 use crate::Maintenance;
@@ -50,20 +50,33 @@ entrances! {
 
 impl<T: Entrance> Rule<T> for Maintenance {
     async fn apply(&self, event: &Event<T>, visit: &mut Visit<T>) -> Answer<T> {
-        let groups = T::groups(&event.request);
-        let is_later = matches!(groups, Groups::Later) && !self.exempt_groups.is_empty();
-        if is_later || !self.closes(&event.source) || self.exempts(event) {
-            return Ok(Verdict::Continue);
-        }
-        let Some(wording) = self.closed(event, visit).await? else { return Ok(Verdict::Continue) };
-        if self.exempts_group(groups, visit).await? {
-            return Ok(Verdict::Continue);
-        }
-        Ok(Verdict::deny(wording.sentence(self, event.attributes())))
+        let (groups, now) = (T::groups(&event.request), visit.now);
+        let closed = self.closed_to(event, event.attributes(), groups, &mut visit.ledger, now).await?;
+        Ok(closed.map_or(Verdict::Continue, Verdict::deny))
     }
 }
 
 impl Maintenance {
+    /// What somebody reads who is refused. It is the same at every gate, and built once for all of them.
+    async fn closed_to(
+        &self,
+        envelope: &Envelope,
+        attributes: &Attributes,
+        groups: Groups<'_>,
+        ledger: &mut Page,
+        now: Timestamp,
+    ) -> Result<Option<String>, Fault> {
+        let is_later = matches!(groups, Groups::Later) && !self.exempt_groups.is_empty();
+        if is_later || !self.closes(&envelope.source) || self.exempts(envelope) {
+            return Ok(None);
+        }
+        let Some(wording) = self.closed(envelope, ledger, now).await? else { return Ok(None) };
+        if self.exempts_group(groups, ledger).await? {
+            return Ok(None);
+        }
+        Ok(Some(wording.sentence(self, attributes)))
+    }
+
     /// Whether anybody is refused who comes for this.
     fn closes(&self, source: &TriggerSource) -> bool {
         match source {
@@ -90,8 +103,8 @@ impl Maintenance {
     }
 
     /// What closes, if anything does. A window is seen without the ledger.
-    async fn closed<T: Gate>(&self, event: &Event<T>, visit: &mut Visit<T>) -> Result<Option<Wording>, Fault> {
-        let (now, client) = (visit.now, event.caller.client_id.as_deref());
+    async fn closed(&self, envelope: &Envelope, ledger: &mut Page, now: Timestamp) -> Result<Option<Wording>, Fault> {
+        let client = envelope.caller.client_id.as_deref();
         let on = self.windows.iter().filter(|window| window.is_on(now, client));
         // Of several the last to end speaks: nobody gets in before.
         if let Some(window) = on.max_by_key(|window| window.until()) {
@@ -100,12 +113,12 @@ impl Maintenance {
         if !self.switch {
             return Ok(None);
         }
-        let switches = visit.ledger.recent_switches(now).await?;
+        let switches = ledger.recent_switches(now).await?;
         Ok(switched(switches, now, client).map(Wording::of_switch))
     }
 
     /// Whether somebody gets in by a group. Costs a read only where groups have to be remembered.
-    async fn exempts_group<T: Gate>(&self, groups: Groups<'_>, visit: &mut Visit<T>) -> Result<bool, Fault> {
+    async fn exempts_group(&self, groups: Groups<'_>, ledger: &mut Page) -> Result<bool, Fault> {
         let exempt = &self.exempt_groups;
         if exempt.is_empty() {
             return Ok(false);
@@ -114,7 +127,7 @@ impl Maintenance {
         Ok(match groups {
             Groups::Told(groups) => has(groups),
             // Of a user nobody has an empty member is read: it takes as long.
-            Groups::Remembered => has(&visit.ledger.member().await?.groups),
+            Groups::Remembered => has(&ledger.member().await?.groups),
             Groups::None | Groups::Later => false,
         })
     }

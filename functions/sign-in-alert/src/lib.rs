@@ -32,7 +32,7 @@ use cognito_triggers_moments::Zone;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The settings, and the rule.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -182,8 +182,11 @@ impl SignInAlert {
     }
 
     fn links(&self) -> BTreeMap<String, LinkWish> {
-        let wish = |days| LinkWish { purpose: LinkPurpose::NotMe, about: String::new(), days };
-        self.not_me_link_days.map(|days| ("not_me".to_owned(), wish(days))).into_iter().collect()
+        let mut links = BTreeMap::new();
+        if let Some(days) = self.not_me_link_days {
+            links.insert("not_me".to_owned(), LinkWish { purpose: LinkPurpose::NotMe, about: String::new(), days });
+        }
+        links
     }
 
     fn context(&self, event: &Event<PostAuthentication>, visit: &Visit<PostAuthentication>) -> Map<String, Value> {
@@ -192,43 +195,63 @@ impl SignInAlert {
         let zone = Zone::of_user(event.attribute("zoneinfo"), self.zone.as_ref());
         let from = ClientContext::of(event, &visit.keys, visit.now);
         let (ip, user_agent) = from.map_or_else(Default::default, |from| (from.ip.to_string(), from.user_agent));
-        let mut context = context_of(event);
-        context.extend(told(json!({
-            "client_name": client_name,
-            "at": visit.now,
-            "zone": zone.map_or_else(String::new, |zone| zone.to_string()),
-            "new_device": event.request.new_device_used == Some(true),
-            "ip": ip,
-            "user_agent": user_agent,
-        })));
-        context
+        let told = Told {
+            client_name,
+            at: &visit.now.to_string(),
+            zone: &zone.map_or_else(String::new, |zone| zone.to_string()),
+            new_device: event.request.new_device_used == Some(true),
+            ip: &ip,
+            user_agent: &user_agent,
+        };
+        told.beside(context_of(event))
     }
 
     /// What the template is tried with: a sign-in of which everything is known, and one of which nothing is.
     fn samples(&self) -> Vec<Map<String, Value>> {
-        let known = json!({
-            "client_name": "Acme <b>", "at": "2026-01-01T12:00:00Z", "zone": "Europe/Vienna", "new_device": true,
-            "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 <b>",
-        });
-        let unknown = json!({
-            "client_name": "", "at": "2026-01-01T12:00:00Z", "zone": "", "new_device": false, "ip": "", "user_agent": "",
-        });
-        let mut kinds = [told(known), told(unknown)];
-        if self.not_me_link_days.is_some() {
-            let links = json!({ "not_me": "https://links.acme.example/?t=1.2" });
-            kinds.iter_mut().for_each(|kind| drop(kind.insert("links".into(), links.clone())));
-        }
-        let all = |sample: Map<String, Value>| {
-            kinds.clone().map(|kind| sample.clone().into_iter().chain(kind).collect::<Map<_, _>>())
+        let unknown = Told { at: "2026-01-01T12:00:00Z", ..Told::default() };
+        let known = Told {
+            client_name: "Acme <b>",
+            zone: "Europe/Vienna",
+            new_device: true,
+            ip: "203.0.113.7",
+            user_agent: "Mozilla/5.0 <b>",
+            ..unknown
         };
-        sample_contexts().into_iter().flat_map(all).collect()
+        let mut links = Map::new();
+        links.insert("not_me".into(), "https://links.acme.example/?t=1.2".into());
+        let mut samples = Vec::new();
+        for context in sample_contexts() {
+            for told in [known, unknown] {
+                let mut sample = told.beside(context.clone());
+                if self.not_me_link_days.is_some() {
+                    sample.insert("links".into(), links.clone().into());
+                }
+                samples.push(sample);
+            }
+        }
+        samples
     }
 }
 
-fn told(context: Value) -> Map<String, Value> {
-    match context {
-        Value::Object(context) => context,
-        _ => Map::new(),
+/// What templates are told of a sign-in.
+#[derive(Clone, Copy, Default)]
+struct Told<'a> {
+    client_name: &'a str,
+    at: &'a str,
+    zone: &'a str,
+    new_device: bool,
+    ip: &'a str,
+    user_agent: &'a str,
+}
+
+impl Told<'_> {
+    /// This beside what they are told of the user.
+    fn beside(self, mut context: Map<String, Value>) -> Map<String, Value> {
+        let Self { client_name, at, zone, new_device, ip, user_agent } = self;
+        let texts = [("client_name", client_name), ("at", at), ("zone", zone), ("ip", ip), ("user_agent", user_agent)];
+        context.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
+        context.insert("new_device".to_owned(), new_device.into());
+        context
     }
 }
 

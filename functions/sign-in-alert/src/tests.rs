@@ -11,6 +11,7 @@ use cognito_triggers::ledger::{
 use cognito_triggers::{Calls, Clock, Dispatcher, Environment, FaultKind, Invocation, Keys, Services, StoppedClock};
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::*;
 

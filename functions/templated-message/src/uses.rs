@@ -41,11 +41,10 @@ impl TemplatedMessage {
 
     fn sample(&self, occasion: Occasion, birthday: bool, user: &SampleUser) -> Order {
         let zone = Zone::of_user(user.attributes.get("zoneinfo").and_then(Value::as_str), self.zone.as_ref());
-        let context = Map::from_iter([
-            ("user".to_owned(), user.attributes.clone().into()),
-            ("pool".to_owned(), "eu-central-1_Example01".into()),
-            ("client".to_owned(), "1example23456789".into()),
-        ]);
+        let mut context = Map::new();
+        context.insert("user".to_owned(), user.attributes.clone().into());
+        context.insert("pool".to_owned(), "eu-central-1_Example01".into());
+        context.insert("client".to_owned(), "1example23456789".into());
         Order {
             occasion,
             placeholders: Placeholders::sample(occasion),

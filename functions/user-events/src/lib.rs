@@ -215,7 +215,8 @@ impl UserEvents {
         let told: Attributes = names.filter_map(|name| Some((name, attributes.find(name)?))).collect();
         // Whoever fills every attribute must not escape being counted.
         let told = told.cut_to_fit();
-        let attributes: BTreeMap<_, _> = told.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut attributes = BTreeMap::new();
+        attributes.extend(told.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         User { sub: sub.to_owned(), attributes }
     }
 

@@ -29,12 +29,14 @@ impl WinBack {
         let mut context = context_of(event);
         context.extend(absence(last, now, &self.zone_of(event)));
         let wish = LinkWish { purpose: LinkPurpose::Unsubscribe, about: self.list.clone(), days: self.link_days };
+        let mut links = BTreeMap::new();
+        links.insert(UNSUBSCRIBE.to_owned(), wish);
         Mail {
             from: self.from.clone(),
             reply_to: self.reply_to.to_vec(),
             locales: self.locale.after_own(event.attributes()),
             context,
-            links: BTreeMap::from([(UNSUBSCRIBE.to_owned(), wish)]),
+            links,
             unsubscribe: Some(UNSUBSCRIBE.to_owned()),
             ..Mail::new(template.to_string(), vec![to])
         }
@@ -58,9 +60,10 @@ pub(crate) fn samples() -> Vec<Map<String, Value>> {
     let links = json!({ UNSUBSCRIBE: "https://links.acme.example/?t=1.2" });
     let with = |zone: &'static str| {
         let links = links.clone();
-        move |sample: Map<String, Value>| {
-            let more = absence(last, now, zone).into_iter().chain([("links".to_owned(), links.clone())]);
-            sample.into_iter().chain(more).collect::<Map<_, _>>()
+        move |mut sample: Map<String, Value>| {
+            sample.extend(absence(last, now, zone));
+            sample.insert("links".to_owned(), links.clone());
+            sample
         }
     };
     let zoned = sample_contexts().into_iter().map(with("Europe/Vienna"));

@@ -65,7 +65,8 @@ pub(crate) fn of(context: &Map<String, Json>) -> BTreeMap<String, Value> {
 
 /// The same for a mail: with its links by name.
 pub(crate) fn of_mail(context: &Map<String, Json>) -> BTreeMap<String, Value> {
-    let mut links: BTreeMap<String, Value> = LINKS.map(|name| (name.to_owned(), Value::from(""))).into();
+    let mut links = BTreeMap::new();
+    links.extend(LINKS.map(|name| (name.to_owned(), Value::from(""))));
     for (name, url) in context.get("links").and_then(Json::as_object).into_iter().flatten() {
         links.insert(name.clone(), link(url.as_str().unwrap_or_default()));
     }
@@ -92,7 +93,10 @@ pub(crate) fn of_message(context: &Map<String, Json>) -> BTreeMap<String, Value>
 
 /// Who sends it.
 pub(crate) fn sender(name: Value, address: Value) -> Value {
-    Value::from_pairs([("name", name), ("address", address)])
+    let mut sender = BTreeMap::new();
+    sender.insert("name".to_owned(), name);
+    sender.insert("address".to_owned(), address);
+    Value::from_pairs(sender)
 }
 
 /// The same without the marks of names that are set apart: whatever a user chose is not to hold them.
@@ -100,15 +104,19 @@ fn without_marks(value: &Json) -> Json {
     match value {
         Json::String(text) => Json::String(text.replace(is_mark, "")),
         Json::Array(values) => values.iter().map(without_marks).collect(),
-        Json::Object(values) => values.iter().map(|(name, value)| (name.clone(), without_marks(value))).collect(),
+        Json::Object(values) => {
+            let mut without = Map::new();
+            without.extend(values.iter().map(|(name, value)| (name.clone(), without_marks(value))));
+            Json::Object(without)
+        }
         other => other.clone(),
     }
 }
 
 /// A context with every link that is always defined, as it is where there are links.
 pub(crate) fn with_all_links(context: &Map<String, Json>) -> Map<String, Json> {
-    let links: Map<String, Json> =
-        LINKS.iter().map(|name| ((*name).to_owned(), "https://links.acme.example/?t=a-b_c.d".into())).collect();
+    let mut links = Map::new();
+    links.extend(LINKS.map(|name| (name.to_owned(), Json::from("https://links.acme.example/?t=a-b_c.d"))));
     let mut context = context.clone();
     context.insert("links".to_owned(), links.into());
     context
@@ -168,7 +176,9 @@ impl User {
             Json::String(text) => text::one_line(text),
             other => text::one_line(&other.to_string()),
         };
-        Self(attributes.map(|(name, value)| (name.clone(), text(value))).collect())
+        let mut known = BTreeMap::new();
+        known.extend(attributes.map(|(name, value)| (name.clone(), text(value))));
+        Self(known)
     }
 
     fn text(&self, name: &str) -> &str {

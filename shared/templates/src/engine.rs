@@ -56,7 +56,7 @@ pub(crate) fn trim_lines(engine: &mut Environment<'static>) {
 }
 
 /// What is wrong, for those who wrote the template.
-pub(crate) fn wrong(error: &Error, places: &impl Places) -> ConfigError {
+pub(crate) fn wrong(error: &Error, places: &dyn Places) -> ConfigError {
     let error = innermost(error);
     let quote = quoted(error);
     let detail = error.detail().unwrap_or_default();
@@ -117,13 +117,13 @@ pub(crate) fn unknown(name: &str, scope: Scope, place: Option<(String, usize)>) 
 }
 
 /// Attributes no user can have, wherever they stand: also where no sample leads. In these templates, as far as they compile.
-pub(crate) fn unknown_attributes<'a>(
+pub(crate) fn unknown_attributes(
     engine: &Environment<'static>,
-    names: impl IntoIterator<Item = &'a str>,
-    places: &impl Places,
+    names: &[&str],
+    places: &dyn Places,
 ) -> Vec<ConfigError> {
     let mut errors = Vec::new();
-    for name in names {
+    for &name in names {
         let Ok(template) = engine.get_template(name) else { continue };
         for asked in asked(&template) {
             let attribute = asked.strip_prefix("user.").and_then(|rest| rest.split('.').next());
@@ -134,7 +134,12 @@ pub(crate) fn unknown_attributes<'a>(
             errors.push(unknown(&asked, places.scope(), Some(places.place(name, line))));
         }
     }
-    errors.sort_by_key(|error| error.place().map(|(file, line)| (file.to_owned(), line)));
+    in_order(errors)
+}
+
+/// In the order of files and lines.
+pub(crate) fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
+    errors.sort_by(|one, other| one.place().cmp(&other.place()));
     errors
 }
 
@@ -166,7 +171,7 @@ pub(crate) fn stands_in(error: &Error) -> Option<(&str, usize)> {
 }
 
 /// What failed with a real user, for the log: nothing of the user's is in it.
-pub(crate) fn failed(error: &Error, places: &impl Places) -> Fault {
+pub(crate) fn failed(error: &Error, places: &dyn Places) -> Fault {
     let error = innermost(error);
     let mut text = match error.name().map(|name| places.place(name, error.line().unwrap_or(1))) {
         Some((file, line)) => format!("{file}:{line}: "),

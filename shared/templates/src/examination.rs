@@ -36,7 +36,7 @@ impl Template {
         errors.extend(self.uncompiled(of_words.iter().copied()));
         errors.extend(of_words.iter().filter_map(|name| self.word_of_words(name)));
         names.extend(&of_words);
-        errors.extend(engine::unknown_attributes(&self.engine, names, self));
+        errors.extend(engine::unknown_attributes(&self.engine, &names, self));
         // Where a language has no page, or a page cannot be read, what it asks for is not known.
         if is_sorted {
             errors.extend(self.missing_words());
@@ -85,8 +85,7 @@ impl Template {
                 self.keep_words(locale, |word| asked.contains(word) || !shared.contains(word));
             }
         }
-        errors.sort_by_key(|error| error.place().map(|(file, line)| (file.to_owned(), line)));
-        errors
+        engine::in_order(errors)
     }
 
     fn asks(&self, file: &str) -> Asks {

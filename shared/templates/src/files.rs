@@ -67,8 +67,9 @@ impl FileSet {
             let added = read.and_then(|bytes| set.add(name, bytes));
             errors.extend(added.err().map(|error| error.placed(&place, 1)));
         }
-        let templates: BTreeSet<_> = set.engine.templates().map(|(name, _)| name).collect();
-        errors.extend(engine::unknown_attributes(&set.engine, templates, &set));
+        let mut templates: Vec<_> = set.engine.templates().map(|(name, _)| name).collect();
+        templates.sort_unstable();
+        errors.extend(engine::unknown_attributes(&set.engine, &templates, &set));
         if set.files.is_empty() && errors.is_empty() {
             let error = ConfigError::new("there is no file in this folder").placed(&set.place, 1);
             errors.push(error.remedy(
@@ -166,7 +167,8 @@ impl FileSet {
 
     fn name(&self, file: &Source, context: &BTreeMap<String, Value>) -> Result<String, Wrong> {
         let name = if file.has_placeholders {
-            let values = OF_NAMES.iter().filter_map(|&name| Some((name, context.get(name)?.clone())));
+            let mut values = BTreeMap::new();
+            values.extend(OF_NAMES.iter().filter_map(|&name| Some((name.to_owned(), context.get(name)?.clone()))));
             let template = self.engine.get_template(&format!("{}{NAME}", file.name)).map_err(Wrong::Template)?;
             template.render(Value::from_pairs(values)).map_err(Wrong::Template)?
         } else {
@@ -278,7 +280,7 @@ fn find(base: &Path, folder: &str) -> Result<(PathBuf, Vec<(String, PathBuf)>), 
         Some(_) => error,
         None => error.placed(&folders::shown(&path), 1),
     })?;
-    files.sort();
+    files.sort_unstable();
     Ok((base, files))
 }
 

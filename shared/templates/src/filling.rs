@@ -160,7 +160,7 @@ impl Template {
             }
             let (words, unfilled) = words::fill(words, &self.engine, &context, form);
             for words::Unfilled { template, error } in unfilled {
-                failures.push(Failure { part: None, name: template, error, missed: None });
+                note(&mut failures, Failure { part: None, name: template, error, missed: None });
             }
             let mut context = context.clone();
             context.insert(words::WORDS.to_owned(), Value::from_dyn_object(Arc::clone(&words)));
@@ -173,12 +173,11 @@ impl Template {
                     }
                     Err(error) => {
                         let missed = words.missed();
-                        failures.push(Failure { part: Some(part), name: file.clone(), error, missed });
+                        note(&mut failures, Failure { part: Some(part), name: file.clone(), error, missed });
                     }
                 }
             }
         }
-        failures.sort_by_key(|failure| failure.part);
         (filled, failures)
     }
 
@@ -197,6 +196,12 @@ impl Template {
             None => engine::wrong(error, self),
         }
     }
+}
+
+/// Adds a failure in the order of the parts.
+fn note(failures: &mut Vec<Failure>, failure: Failure) {
+    let place = failures.partition_point(|earlier| earlier.part <= failure.part);
+    failures.insert(place, failure);
 }
 
 /// What a mail is filled with: the first entry's context, and all entries.

@@ -92,7 +92,9 @@ impl Languages {
     /// The parts of every language. What a dialect lacks is that of its language, and what a language lacks is that of each.
     pub(crate) fn all(&self) -> BTreeMap<Locale, Parts> {
         let locales = self.own.keys().chain(self.words.keys());
-        locales.map(|locale| (locale.clone(), self.parts(locale))).collect()
+        let mut all = BTreeMap::new();
+        all.extend(locales.map(|locale| (locale.clone(), self.parts(locale))));
+        all
     }
 
     fn parts(&self, locale: &Locale) -> Parts {

@@ -168,5 +168,8 @@ fn tags(id: &DeliveryId, mail: &Mail) -> BTreeMap<String, String> {
         text.chars().filter(is_plain).take(LONGEST_TAG).collect()
     };
     let tags = [("rule", plain(id.rule())), ("template", plain(&mail.template))];
-    tags.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
+    let filled = tags.into_iter().filter(|(_, value)| !value.is_empty());
+    let mut tags = BTreeMap::new();
+    tags.extend(filled.map(|(name, value)| (name.to_owned(), value)));
+    tags
 }

@@ -107,7 +107,7 @@ fn read_some(
         }
     }
     // The order of a folder is the file system's; messages should come in the same one everywhere.
-    files.sort();
+    files.sort_unstable();
     if errors.is_empty() { Ok(Some(files)) } else { Err(errors) }
 }
 

@@ -110,6 +110,9 @@ impl Template {
                 parts.remove(&Part::Text);
             }
         }
+        let locales = all.keys().cloned().collect();
+        let mut spoken = BTreeMap::new();
+        spoken.extend(all.into_iter().map(|(locale, parts)| (locale, Language::of(parts))));
         let (files, glossary) = (Arc::new(pages), Arc::new(Glossary::new(words)));
         let template = Self {
             place,
@@ -119,8 +122,8 @@ impl Template {
             engine: engine_of(templates, &files, &glossary),
             files,
             glossary,
-            locales: all.keys().cloned().collect(),
-            languages: all.into_iter().map(|(locale, parts)| (locale, Language::of(parts))).collect(),
+            locales,
+            languages: spoken,
         };
         let incomplete = languages.incomplete(scope);
         errors.extend(incomplete.into_iter().map(|(file, error)| error.placed(&template.place(&file, 1).0, 1)));

@@ -186,7 +186,7 @@ impl Attributes {
         let share = Self::MOST / self.0.len().max(1);
         let cut =
             |(name, value): (&String, &String)| (name.clone(), cut_to(value, share.saturating_sub(json_size(name))));
-        Self(self.0.iter().map(cut).collect())
+        self.0.iter().map(cut).collect()
     }
 
     /// The most bytes of attributes that are stored with a delivery.
@@ -345,7 +345,10 @@ fn cut_to(text: &str, most: usize) -> String {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        // Not `collect()`: that sorts first, with a sort of its own for every kind of iterator.
+        let mut attributes = BTreeMap::new();
+        attributes.extend(pairs.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self(attributes)
     }
 }
 

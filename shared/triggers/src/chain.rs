@@ -12,9 +12,10 @@ use futures_util::{FutureExt, TryFutureExt};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::acts;
+use crate::courier;
 use crate::event::AnyEvent;
 use crate::ledger::{Committed, Delivery, Wants};
-use crate::report::{Step, StepVerdict};
+use crate::report::{Report, Step, StepVerdict};
 use crate::rule::Refused;
 use crate::visit::{AnyVisit, Calls, Counts, DeliveryMode, Glimpses, Names, Page, Visit};
 use crate::{Envelope, Event, Fault, FaultKind, Keys, OnFault, Rule, Services, Trigger, Verdict};
@@ -37,18 +38,27 @@ pub(crate) struct Chain {
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) forgives: bool,
-    pub(crate) delivers: bool,
+    /// What carries out deliveries before the answer, where the trigger does. Nothing of it is linked where no trigger does.
+    pub(crate) deliver: Option<Deliver>,
     knows_user: bool,
     pub(crate) event: fn(Envelope) -> Box<dyn AnyEvent>,
     visit: fn(Page, Names, &Services, Timestamp, Timestamp) -> Box<dyn AnyVisit>,
 }
+
+type Deliver = for<'a> fn(&'a [Delivery], &'a Services, Timestamp, &'a mut Report) -> BoxFuture<'a, ()>;
 
 impl Kind {
     const fn of<T: Trigger>() -> Self {
         Self {
             name: T::NAME,
             forgives: T::FORGIVING,
-            delivers: T::DELIVERS,
+            deliver: if T::DELIVERS {
+                Some(|deliveries, services, deadline, report| {
+                    Box::pin(courier::carry_out(deliveries, services, deadline, report))
+                })
+            } else {
+                None
+            },
             knows_user: T::KNOWS_USER,
             event: |envelope| Box::new(Event::<T>::from(envelope)),
             visit: |page, names, services, now, deadline| {

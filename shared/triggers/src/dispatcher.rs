@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::chain::{Chain, End, Passed, Place, Trace};
 use crate::config::{ConfigError, OnFault};
-use crate::courier::{self, in_time};
+use crate::courier::in_time;
 use crate::report::{Outcome, Report};
 use crate::services::TemplateUse;
 use crate::visit::DeliveryMode;
@@ -308,8 +308,8 @@ async fn run(
             report.counts = counts;
             report.deliveries.staged = deliveries.len();
             report.fault = trace.passed_over.map(|fault| (fault.kind(), fault.causes()));
-            if chain.kind().delivers {
-                courier::carry_out(&deliveries, services, deadline, report).await;
+            if let Some(deliver) = chain.kind().deliver {
+                deliver(&deliveries, services, deadline, report).await;
             }
             event.answered(visit.as_ref()).map_err(Stop::Faulted)
         }

@@ -87,7 +87,8 @@ pub fn context_of<T: Trigger>(event: &Event<T>) -> Map<String, Value> {
 
 pub(crate) fn context(pool: &str, client: Option<&str>, attributes: &Attributes) -> Map<String, Value> {
     let attributes = attributes.of_person().cut_to_fit();
-    let user: Map<String, Value> = attributes.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let mut user = Map::new();
+    user.extend(attributes.iter().map(|(name, value)| (name.to_owned(), value.into())));
     let mut context = Map::new();
     context.insert("user".into(), user.into());
     context.insert("pool".into(), pool.into());

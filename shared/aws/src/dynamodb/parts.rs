@@ -3,7 +3,7 @@
 //! Some wishes can turn out to be fulfilled already, e.g. a reservation that is renewed while it lives. Such a part is sent in
 //! another [`Form`] then, with the rest of the change as it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -155,25 +155,21 @@ impl<'a> Part<'a> {
                 // A live reservation of one's own is not renewed.
                 let own = until.is_none().then_some(*owner);
                 let previous = instead_of.iter().filter(|previous| previous != owner);
-                self.put_hold(table, item, own.into_iter().chain(previous), change.now)
+                let owners: Vec<_> = own.into_iter().chain(previous).collect();
+                put_hold(table, item, &owners, change.now)
             }
             (Wish::Release(owners), _) => self.delete_held(table, owners),
             (Wish::Put { key, expected, invitation }, _) => {
-                self.put_version(table, items::invitation(key, invitation, id)?, *expected)
+                put_version(table, items::invitation(key, invitation, id)?, *expected)
             }
             (Wish::Consume { key, .. }, Form::Counted(invitation)) => {
                 let expected = invitation.version.saturating_sub(1);
-                self.put_version(table, items::invitation(key, invitation, id)?, expected)
+                put_version(table, items::invitation(key, invitation, id)?, expected)
             }
             (Wish::Consume { applicants, user, .. }, _) => self.turn_use(table, applicants, user, id),
             (Wish::Deliver(delivery), _) => {
-                let put = Put::builder().condition_expression("attribute_not_exists(#pk)");
-                let put = put
-                    .expression_attribute_names("#pk", PK)
-                    .table_name(table)
-                    .return_values_on_condition_check_failure(OLD);
-                let put = put.set_item(Some(items::delivery(&self.key, delivery, id)?));
-                Ok(TransactWriteItem::builder().put(put.build()?).build())
+                let item = items::delivery(&self.key, delivery, id)?;
+                put(table, item, "attribute_not_exists(#pk)", names(&[("#pk", PK)]), None)
             }
         }
     }
@@ -226,62 +222,16 @@ impl<'a> Part<'a> {
 
     fn put_member(&self, table: &str, change: &MemberChange) -> Result<TransactWriteItem, Fault> {
         match &change.member {
-            Some(member) => self.put_version(table, items::member(&self.key, &change.sub, member)?, change.expected),
+            Some(member) => put_version(table, items::member(&self.key, &change.sub, member)?, change.expected),
             None => self.delete_version(table, change.expected),
         }
     }
 
     /// Removed if it is still this version, or gone already.
     fn delete_version(&self, table: &str, expected: u64) -> Result<TransactWriteItem, Fault> {
-        let delete = Delete::builder()
-            .table_name(table)
-            .set_key(Some(self.key.attributes()))
-            .condition_expression("attribute_not_exists(#pk) OR #version = :expected")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#version", VERSION)
-            .expression_attribute_values(":expected", number(expected))
-            .return_values_on_condition_check_failure(OLD);
-        Ok(TransactWriteItem::builder().delete(delete.build()?).build())
-    }
-
-    /// Written if it is still this version; 0: if it does not exist.
-    fn put_version(&self, table: &str, item: Item, expected: u64) -> Result<TransactWriteItem, Fault> {
-        let put = Put::builder().table_name(table).set_item(Some(item)).return_values_on_condition_check_failure(OLD);
-        let put = match expected {
-            0 => put.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK),
-            _ => put
-                .condition_expression("#version = :expected")
-                .expression_attribute_names("#version", VERSION)
-                .expression_attribute_values(":expected", number(expected)),
-        };
-        Ok(TransactWriteItem::builder().put(put.build()?).build())
-    }
-
-    /// Written if the name is free, has lapsed, or is held by one of these.
-    fn put_hold<'o>(
-        &self,
-        table: &str,
-        item: Item,
-        owners: impl Iterator<Item = &'o Owner>,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, Fault> {
-        let mut condition = "attribute_not_exists(#pk) OR #until <= :now".to_owned();
-        let mut put = Put::builder()
-            .table_name(table)
-            .set_item(Some(item))
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_values(":now", time(now))
-            .return_values_on_condition_check_failure(OLD);
-        let (list, values) = listed(owners);
-        if !values.is_empty() {
-            condition = format!("{condition} OR #owner IN ({list})");
-            put = put.expression_attribute_names("#owner", OWNER);
-        }
-        for (name, value) in values {
-            put = put.expression_attribute_values(name, value);
-        }
-        Ok(TransactWriteItem::builder().put(put.condition_expression(condition).build()?).build())
+        let condition = "attribute_not_exists(#pk) OR #version = :expected";
+        let values = values(vec![(":expected", number(expected))]);
+        self.delete(table, condition, names(&[("#pk", PK), ("#version", VERSION)]), values)
     }
 
     fn check_held(&self, table: &str, owner: &Owner, now: Timestamp) -> Result<TransactWriteItem, Fault> {
@@ -289,23 +239,25 @@ impl<'a> Part<'a> {
             .table_name(table)
             .set_key(Some(self.key.attributes()))
             .condition_expression("#owner = :owner AND (attribute_not_exists(#until) OR #until > :now)")
-            .expression_attribute_names("#owner", OWNER)
-            .expression_attribute_names("#until", UNTIL)
-            .expression_attribute_values(":owner", text(owner.as_str()))
-            .expression_attribute_values(":now", time(now))
+            .set_expression_attribute_names(Some(names(&[("#owner", OWNER), ("#until", UNTIL)])))
+            .set_expression_attribute_values(Some(values(vec![(":owner", text(owner.as_str())), (":now", time(now))])))
             .return_values_on_condition_check_failure(OLD);
         Ok(TransactWriteItem::builder().condition_check(check.build()?).build())
     }
 
     fn delete_held(&self, table: &str, owners: &[Owner]) -> Result<TransactWriteItem, Fault> {
-        let (list, values) = listed(owners.iter());
+        let (list, values) = listed(&owners.iter().collect::<Vec<_>>());
+        let condition = format!("attribute_not_exists(#pk) OR #owner IN ({list})");
+        self.delete(table, &condition, names(&[("#pk", PK), ("#owner", OWNER)]), values)
+    }
+
+    fn delete(&self, table: &str, condition: &str, names: Names, values: Item) -> Result<TransactWriteItem, Fault> {
         let delete = Delete::builder()
             .table_name(table)
             .set_key(Some(self.key.attributes()))
-            .condition_expression(format!("attribute_not_exists(#pk) OR #owner IN ({list})"))
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#owner", OWNER)
-            .set_expression_attribute_values(Some(values.into_iter().collect()))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(OLD);
         Ok(TransactWriteItem::builder().delete(delete.build()?).build())
     }
@@ -319,46 +271,100 @@ impl<'a> Part<'a> {
         user: &Owner,
         id: &CommitId,
     ) -> Result<TransactWriteItem, Fault> {
-        let mut update = Update::builder()
-            .table_name(table)
-            .set_key(Some(self.key.attributes()))
-            .expression_attribute_names("#version", VERSION)
-            .expression_attribute_names("#commit", COMMIT)
-            .expression_attribute_names("#uses", USES)
-            .expression_attribute_names("#user", user.as_str())
-            .expression_attribute_values(":commit", text(id.as_str()))
-            .expression_attribute_values(":good", AttributeValue::Null(true))
-            .expression_attribute_values(":one", number(1))
-            .return_values_on_condition_check_failure(OLD);
+        let mut names = names(&[("#version", VERSION), ("#commit", COMMIT), ("#uses", USES), ("#user", user.as_str())]);
+        let good = AttributeValue::Null(true);
+        let values = values(vec![(":commit", text(id.as_str())), (":good", good), (":one", number(1))]);
         let mut there = Vec::new();
         let mut removed = Vec::new();
         // DynamoDB refuses an expression that names one path twice.
-        let applicants: BTreeSet<_> = applicants.iter().filter(|applicant| *applicant != user).collect();
-        for (index, applicant) in applicants.into_iter().enumerate() {
-            update = update.expression_attribute_names(format!("#a{index}"), applicant.as_str());
+        let mut named = BTreeSet::new();
+        let others = applicants.iter().filter(|applicant| *applicant != user && named.insert(*applicant));
+        for (index, applicant) in others.enumerate() {
+            names.insert(format!("#a{index}"), applicant.as_str().to_owned());
             there.push(format!("attribute_exists(#uses.#a{index})"));
             removed.push(format!("#uses.#a{index}"));
         }
-        let set = "SET #uses.#user = :good, #version = #version + :one, #commit = :commit";
-        let update = match there.is_empty() {
-            true => update
-                .update_expression(set)
-                .condition_expression("attribute_exists(#nowhere)")
-                .expression_attribute_names("#nowhere", "nowhere"),
-            false => update
-                .update_expression(format!("{set} REMOVE {}", removed.join(", ")))
-                .condition_expression(format!("attribute_not_exists(#uses.#user) AND ({})", there.join(" OR "))),
-        };
+        let mut expression = "SET #uses.#user = :good, #version = #version + :one, #commit = :commit".to_owned();
+        let mut condition = "attribute_exists(#nowhere)".to_owned();
+        if there.is_empty() {
+            names.insert("#nowhere".to_owned(), "nowhere".to_owned());
+        } else {
+            expression = format!("{expression} REMOVE {}", removed.join(", "));
+            condition = format!("attribute_not_exists(#uses.#user) AND ({})", there.join(" OR "));
+        }
+        let update = Update::builder()
+            .table_name(table)
+            .set_key(Some(self.key.attributes()))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(OLD);
         Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 }
 
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
+/// Written if it is still this version; 0: if it does not exist.
+fn put_version(table: &str, item: Item, expected: u64) -> Result<TransactWriteItem, Fault> {
+    if expected == 0 {
+        return put(table, item, "attribute_not_exists(#pk)", names(&[("#pk", PK)]), None);
+    }
+    let values = values(vec![(":expected", number(expected))]);
+    put(table, item, "#version = :expected", names(&[("#version", VERSION)]), Some(values))
+}
+
+/// Written if the name is free, has lapsed, or is held by one of these.
+fn put_hold(table: &str, item: Item, owners: &[&Owner], now: Timestamp) -> Result<TransactWriteItem, Fault> {
+    let mut condition = "attribute_not_exists(#pk) OR #until <= :now".to_owned();
+    let mut names = names(&[("#pk", PK), ("#until", UNTIL)]);
+    let (list, mut values) = listed(owners);
+    if !values.is_empty() {
+        condition = format!("{condition} OR #owner IN ({list})");
+        names.insert("#owner".to_owned(), OWNER.to_owned());
+    }
+    values.insert(":now".to_owned(), time(now));
+    put(table, item, &condition, names, Some(values))
+}
+
+/// What the names of an expression stand for.
+type Names = HashMap<String, String>;
+
+/// Writes an item if the condition holds.
+fn put(
+    table: &str,
+    item: Item,
+    condition: &str,
+    names: Names,
+    values: Option<Item>,
+) -> Result<TransactWriteItem, Fault> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression(condition)
+        .set_expression_attribute_names(Some(names))
+        .set_expression_attribute_values(values)
+        .return_values_on_condition_check_failure(OLD);
+    Ok(TransactWriteItem::builder().put(put.build()?).build())
+}
+
+// All at once: adding them to an expression one by one is a page of code for each.
+fn names(names: &[(&str, &str)]) -> Names {
+    names.iter().map(|(name, stands_for)| ((*name).to_owned(), (*stands_for).to_owned())).collect()
+}
+
+fn values(values: Vec<(&str, AttributeValue)>) -> Item {
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Owners as the operands of `IN`.
-fn listed<'o>(owners: impl Iterator<Item = &'o Owner>) -> (String, Vec<(String, AttributeValue)>) {
-    let values: Vec<_> =
-        owners.enumerate().map(|(index, owner)| (format!(":o{index}"), text(owner.as_str()))).collect();
-    let names: Vec<_> = values.iter().map(|(name, _)| name.as_str()).collect();
+fn listed(owners: &[&Owner]) -> (String, Item) {
+    let (mut names, mut values) = (Vec::new(), Item::new());
+    for (index, owner) in owners.iter().enumerate() {
+        let name = format!(":o{index}");
+        values.insert(name.clone(), text(owner.as_str()));
+        names.push(name);
+    }
     (names.join(", "), values)
 }

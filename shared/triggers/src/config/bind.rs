@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::file::{Configuration, SERVICES};
-use super::settings::{Misfit, either, nearest};
+use super::settings::{self, Misfit, either, nearest};
 use super::tree::{Node, Table, Value};
 use super::{ConfigError, Configured, KNOWN_SECTIONS, OnFault, RuleSet, RuleVisitor};
 use crate::dispatcher::{Only, Section};
@@ -119,32 +119,49 @@ struct Prepared {
     delivery: DeliveryMode,
 }
 
+/// What attaches a rule that was read.
+type Attaching = Box<dyn FnOnce(&mut Chains) -> Result<(), ConfigError>>;
+
 impl RuleVisitor for Binding<'_> {
     fn rule<R: Configured>(&mut self) {
-        let before = self.errors.len();
-        let on_fault = self.bind::<R>().unwrap_or(R::ON_FAULT);
-        // Nobody is kept out because of a greeting: such a rule is left out, and what is wrong is said.
-        if (R::ON_FAULT, on_fault) == (OnFault::Continue, OnFault::Continue) {
-            let wrong = self.errors.split_off(before);
-            self.errors.extend(wrong.into_iter().map(ConfigError::dispensable));
-        }
+        self.rule_of(R::SECTION, R::ON_FAULT, |settings| {
+            let rule: R = settings::read(settings)?;
+            Ok(Box::new(|chains| rule.attach(chains)))
+        });
     }
 }
 
 impl Binding<'_> {
-    /// Attaches a rule, or notes what is wrong with its table. Answers what its faults do, as far as that can be read.
-    fn bind<R: Configured>(&mut self) -> Option<OnFault> {
-        let prepared = self.prepare(R::SECTION, R::ON_FAULT)?;
-        match R::deserialize(&prepared.settings) {
-            Ok(rule) if prepared.on => {
-                self.begin(R::SECTION, &prepared, R::ON_FAULT);
-                if let Err(error) = rule.attach(&mut self.chains) {
-                    self.refuse(R::SECTION, &prepared, error);
+    /// Attaches the rule of a table, or notes what is wrong with it. Nothing here knows the type of the rule, or it would be
+    /// built for each of them.
+    fn rule_of(&mut self, section: &'static str, usual: OnFault, read: fn(&Node) -> Result<Attaching, Misfit>) {
+        let before = self.errors.len();
+        let on_fault = self.bind(section, usual, read).unwrap_or(usual);
+        // Nobody is kept out because of a greeting: such a rule is left out, and what is wrong is said.
+        if (usual, on_fault) == (OnFault::Continue, OnFault::Continue) {
+            let wrong = self.errors.split_off(before);
+            self.errors.extend(wrong.into_iter().map(ConfigError::dispensable));
+        }
+    }
+
+    /// Answers what its faults do, as far as that can be read.
+    fn bind(
+        &mut self,
+        section: &'static str,
+        usual: OnFault,
+        read: fn(&Node) -> Result<Attaching, Misfit>,
+    ) -> Option<OnFault> {
+        let prepared = self.prepare(section, usual)?;
+        match read(&prepared.settings) {
+            Ok(attach) if prepared.on => {
+                self.begin(section, &prepared, usual);
+                if let Err(error) = attach(&mut self.chains) {
+                    self.refuse(section, &prepared, error);
                 }
                 self.chains.end();
             }
             Ok(_) => {}
-            Err(misfit) => self.misfit(R::SECTION, &prepared, misfit),
+            Err(misfit) => self.misfit(section, &prepared, misfit),
         }
         Some(prepared.on_fault)
     }

@@ -55,21 +55,9 @@ impl Configuration {
 
         let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts };
         let mut services = Services { keys, ..Services::none(clock) };
-        let (ledger, directory) = (addresses.ledger.as_deref(), addresses.directory.as_deref());
-        if bound.cannot_do_without(Need::Ledger) {
-            if let Some(ledger) = opening.open("ledger", ledger, &adapters.ledgers).await {
-                services.ledger = ledger;
-            }
-        } else if let Some(ledger) = opening.try_open("ledger", ledger, &adapters.ledgers).await {
-            services.ledger = ledger.unwrap_or_else(|absent| absent);
-        }
-        if bound.cannot_do_without(Need::Directory) {
-            if let Some(directory) = opening.open("directory", directory, &adapters.directories).await {
-                services.directory = directory;
-            }
-        } else {
-            opening.open_directory(&mut services, &addresses, adapters).await;
-        }
+        let needs = |need| bound.cannot_do_without(need);
+        opening.open_ledger(&mut services, &addresses, adapters, needs(Need::Ledger)).await;
+        opening.open_directory(&mut services, &addresses, adapters, needs(Need::Directory)).await;
         opening.open_others(&mut services, &addresses, adapters).await;
         if adapters.templates.is_some() {
             let all = std::iter::once((None, &bound.base)).chain(bound.pools.iter().map(|(id, it)| (Some(id), it)));
@@ -94,14 +82,14 @@ impl Configuration {
     ) -> Result<(Courier, Vec<ConfigError>), ConfigErrors> {
         let (addresses, keys) = self.without_rules("the courier", environment)?;
         let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
-        let outbox = opening.open("ledger", addresses.ledger.as_deref(), &adapters.outboxes).await;
+        let outbox = opening.open("ledger", addresses.ledger.as_deref(), &adapters.outboxes, true).await;
         let mut services = Services { keys, ..Services::none(clock) };
-        opening.open_directory(&mut services, &addresses, adapters).await;
+        opening.open_directory(&mut services, &addresses, adapters, false).await;
         opening.open_others(&mut services, &addresses, adapters).await;
         ConfigErrors::check(opening.errors)?;
         match outbox {
-            Some(outbox) => Ok((Courier::new(outbox, services), opening.doubts)),
-            None => Err(ConfigError::new("the courier has no outbox").into()),
+            Some(Ok(outbox)) => Ok((Courier::new(outbox, services), opening.doubts)),
+            _ => Err(ConfigError::new("the courier has no outbox").into()),
         }
     }
 
@@ -124,10 +112,8 @@ impl Configuration {
 
         let mut opening = Opening { configuration: self, environment, errors: Vec::new(), doubts: Vec::new() };
         let mut services = Services { keys, ..Services::none(clock) };
-        if let Some(ledger) = opening.open("ledger", addresses.ledger.as_deref(), &adapters.ledgers).await {
-            services.ledger = ledger;
-        }
-        opening.open_directory(&mut services, &addresses, adapters).await;
+        opening.open_ledger(&mut services, &addresses, adapters, true).await;
+        opening.open_directory(&mut services, &addresses, adapters, false).await;
         opening.open_others(&mut services, &addresses, adapters).await;
         ConfigErrors::check(opening.errors)?;
         Ok((services, opening.doubts))
@@ -214,51 +200,63 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// One that nothing works without.
-    async fn open<S: ?Sized>(&mut self, key: &str, address: Option<&str>, adapters: &[Adapter<S>]) -> Option<Arc<S>> {
-        match services::open(key, address?, adapters, self.environment).await {
-            Ok(service) => Some(service),
-            Err(error) => {
-                self.errors.push(self.configuration.service_error(key, error, self.environment));
-                None
-            }
-        }
-    }
-
-    /// One that only deliveries need: `Err` is what stands in its place.
-    async fn try_open<S: ?Sized>(
+    /// One that is named: `Err` is what stands in its place. What is wrong with it is an error if nothing works without it.
+    async fn open<S: ?Sized>(
         &mut self,
         key: &str,
         address: Option<&str>,
         adapters: &[Adapter<S>],
+        is_needed: bool,
     ) -> Option<Result<Arc<S>, Arc<Absent>>> {
-        match services::open(key, address?, adapters, self.environment).await {
-            Ok(service) => Some(Ok(service)),
-            Err(error) => {
-                let error = self.configuration.service_error(key, error, self.environment);
-                let absent = Arc::new(Absent::broken(&error));
-                self.doubts.push(error);
-                Some(Err(absent))
-            }
+        let opened = services::open(key, address?, adapters, self.environment).await;
+        Some(opened.map_err(|error| self.failed(key, error, is_needed)))
+    }
+
+    fn failed(&mut self, key: &str, error: ConfigError, is_needed: bool) -> Arc<Absent> {
+        let error = self.configuration.service_error(key, error, self.environment);
+        let absent = Arc::new(Absent::broken(&error));
+        if is_needed {
+            self.errors.push(error)
+        } else {
+            self.doubts.push(error)
+        }
+        absent
+    }
+
+    async fn open_ledger(
+        &mut self,
+        services: &mut Services,
+        addresses: &ServiceAddresses,
+        adapters: &Adapters,
+        is_needed: bool,
+    ) {
+        if let Some(ledger) = self.open("ledger", addresses.ledger.as_deref(), &adapters.ledgers, is_needed).await {
+            services.ledger = ledger.unwrap_or_else(|absent| absent);
         }
     }
 
-    async fn open_directory(&mut self, services: &mut Services, addresses: &ServiceAddresses, adapters: &Adapters) {
-        if let Some(directory) = self.try_open("directory", addresses.directory.as_deref(), &adapters.directories).await
-        {
+    async fn open_directory(
+        &mut self,
+        services: &mut Services,
+        addresses: &ServiceAddresses,
+        adapters: &Adapters,
+        is_needed: bool,
+    ) {
+        let address = addresses.directory.as_deref();
+        if let Some(directory) = self.open("directory", address, &adapters.directories, is_needed).await {
             services.directory = directory.unwrap_or_else(|absent| absent);
         }
     }
 
     async fn open_others(&mut self, services: &mut Services, addresses: &ServiceAddresses, adapters: &Adapters) {
-        if let Some(mailer) = self.try_open("mailer", addresses.mailer.as_deref(), &adapters.mailers).await {
+        if let Some(mailer) = self.open("mailer", addresses.mailer.as_deref(), &adapters.mailers, false).await {
             services.mailer = mailer.unwrap_or_else(|absent| absent);
         }
-        if let Some(bucket) = self.try_open("bucket", addresses.bucket.as_deref(), &adapters.buckets).await {
+        if let Some(bucket) = self.open("bucket", addresses.bucket.as_deref(), &adapters.buckets, false).await {
             services.bucket = bucket.unwrap_or_else(|absent| absent);
         }
-        if let Some(publisher) = self.try_open("publisher", addresses.publisher.as_deref(), &adapters.publishers).await
-        {
+        let publisher = addresses.publisher.as_deref();
+        if let Some(publisher) = self.open("publisher", publisher, &adapters.publishers, false).await {
             services.publisher = publisher.unwrap_or_else(|absent| absent);
         }
         if let Some(links) = &addresses.links {

@@ -10,12 +10,19 @@ use std::slice;
 
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
 use serde::de::{
-    DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
 use super::ConfigError;
-use super::tree::{Node, Value, key_name};
+use super::tree::{Node, Table, Value, key_name};
+
+/// Reads a rule from its table. It is known to be one: what reads it from anything else is not even built.
+pub(super) fn read<R: DeserializeOwned>(settings: &Node) -> Result<R, Misfit> {
+    let Some(table) = settings.as_table() else { return Err(Misfit::new("expected a table").in_node(settings)) };
+    R::deserialize(MapAccessDeserializer::new(Entries::of(table))).map_err(|misfit| misfit.in_node(settings))
+}
 
 /// Keys every rule's table may have beside the rule's own.
 pub(super) const COMMON_KEYS: [&str; 3] = ["delivery", "off", "on-fault"];
@@ -56,6 +63,12 @@ impl Misfit {
         self
     }
 
+    /// What is neither one of these names nor a table.
+    #[cold]
+    fn no_choice(node: &Node, variants: &[&str]) -> Self {
+        Self::new(format!("expected a string, found {}", node.kind())).remedy(format!("use {}", either(variants)))
+    }
+
     /// Notes where it happened, unless that is known more closely.
     fn in_node(mut self, node: &Node) -> Self {
         if self.0.line == 0 {
@@ -65,8 +78,18 @@ impl Misfit {
         self
     }
 
-    /// Puts a key or an index in front of the path.
-    fn below(mut self, step: &str) -> Self {
+    /// The same one step further out: puts a key or an index in front of the path. Apart from the readers of all the types there
+    /// are, which are small without it.
+    #[cold]
+    #[inline(never)]
+    fn below(self, node: &Node, step: Step<'_>) -> Self {
+        match step {
+            Step::Key(key) => self.in_node(node).after(&key_name(key)),
+            Step::Index(index) => self.in_node(node).after(&format!("[{index}]")),
+        }
+    }
+
+    fn after(mut self, step: &str) -> Self {
         let dot = if self.0.path.is_empty() || self.0.path.starts_with('[') { "" } else { "." };
         self.0.path = format!("{step}{dot}{}", self.0.path);
         self.0.depth += 1;
@@ -117,6 +140,12 @@ impl Misfit {
             None => error,
         }
     }
+}
+
+/// What leads from a value to one within it.
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
 }
 
 /// The name that was probably meant.
@@ -279,7 +308,7 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::Fraction(number) => visitor.visit_f64(*number),
             Value::Boolean(boolean) => visitor.visit_bool(*boolean),
             Value::List(nodes) => visitor.visit_seq(Elements { nodes: nodes.iter(), index: 0 }),
-            Value::Table(table) => visitor.visit_map(Entries { entries: table.iter(), current: None }),
+            Value::Table(table) => visitor.visit_map(Entries::of(table)),
         };
         fit.map_err(|misfit| misfit.in_node(self))
     }
@@ -303,11 +332,8 @@ impl<'de> Deserializer<'de> for &'de Node {
                 let variant: BorrowedStrDeserializer<'de, Misfit> = BorrowedStrDeserializer::new(text);
                 visitor.visit_enum(variant)
             }
-            Value::Table(table) => {
-                visitor.visit_enum(MapAccessDeserializer::new(Entries { entries: table.iter(), current: None }))
-            }
-            _ => Err(Misfit::new(format!("expected a string, found {}", self.kind()))
-                .remedy(format!("use {}", either(variants)))),
+            Value::Table(table) => visitor.visit_enum(MapAccessDeserializer::new(Entries::of(table))),
+            _ => Err(Misfit::no_choice(self, variants)),
         };
         fit.map_err(|misfit| misfit.in_node(self))
     }
@@ -338,7 +364,7 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
         let Some(node) = self.nodes.next() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(node).map(Some).map_err(|misfit| misfit.in_node(node).below(&format!("[{index}]")))
+        seed.deserialize(node).map(Some).map_err(|misfit| misfit.below(node, Step::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -351,6 +377,12 @@ struct Entries<'de> {
     current: Option<(&'de String, &'de Node)>,
 }
 
+impl<'de> Entries<'de> {
+    fn of(table: &'de Table) -> Self {
+        Self { entries: table.iter(), current: None }
+    }
+}
+
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Misfit;
 
@@ -358,13 +390,13 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         let Some((key, node)) = self.entries.next() else { return Ok(None) };
         self.current = Some((key, node));
         let name: BorrowedStrDeserializer<'de, Misfit> = BorrowedStrDeserializer::new(key);
-        seed.deserialize(name).map(Some).map_err(|misfit| misfit.in_node(node).below(&key_name(key)))
+        seed.deserialize(name).map(Some).map_err(|misfit| misfit.below(node, Step::Key(key)))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Misfit> {
         let Some((key, node)) = self.current.take() else {
             return Err(Misfit::new("a value was asked for before its key"));
         };
-        seed.deserialize(node).map_err(|misfit| misfit.in_node(node).below(&key_name(key)))
+        seed.deserialize(node).map_err(|misfit| misfit.below(node, Step::Key(key)))
     }
 }

@@ -219,14 +219,19 @@ fn downtimes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
     let written = match Value::deserialize(deserializer)? {
         Value::Object(written) => written,
         Value::Null | Value::Bool(false) => return Ok(BTreeMap::new()),
-        other => [(Switches::EVERY_CLIENT.to_owned(), other)].into_iter().collect(),
+        other => {
+            let mut written = Map::new();
+            written.insert(Switches::EVERY_CLIENT.to_owned(), other);
+            written
+        }
     };
-    let is_off = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
-    Ok(written
-        .into_iter()
-        .filter(|(_, value)| !is_off(value))
-        .map(|(key, value)| (key, Downtime::read(value)))
-        .collect())
+    let mut downtimes = BTreeMap::new();
+    for (key, value) in written {
+        if !matches!(value, Value::Null | Value::Bool(false)) {
+            downtimes.insert(key, Downtime::read(value));
+        }
+    }
+    Ok(downtimes)
 }
 
 /// Maintenance that was switched on. Fields written by a newer version are kept.

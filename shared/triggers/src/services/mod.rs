@@ -117,7 +117,9 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self(Arc::new(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+        let mut all = BTreeMap::new();
+        all.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self(Arc::new(all))
     }
 }
 
@@ -241,20 +243,27 @@ pub(crate) async fn open<S: ?Sized>(
 ) -> Result<Arc<S>, ConfigError> {
     let (scheme, rest) = address.split_once(':').unwrap_or((address, ""));
     let Some(adapter) = adapters.iter().find(|adapter| adapter.scheme == scheme) else {
-        let known: Vec<_> = adapters.iter().map(|adapter| format!("`{}`", adapter.example)).collect();
-        let known = if known.is_empty() { "it takes none".into() } else { known.join(" or ") };
-        return Err(ConfigError::new(format!("this program has no {service} called `{scheme}`"))
-            .at(service)
-            .remedy(format!("it was built for {known}")));
+        let examples: Vec<_> = adapters.iter().map(|adapter| adapter.example).collect();
+        return Err(without_adapter(service, scheme, &examples));
     };
     if adapter.embedded && environment.is_lambda() {
-        return Err(ConfigError::new(format!(
-            "a {service} on this machine (`{scheme}`) forgets everything in a Lambda"
-        ))
-        .at(service)
-        .remedy("use the AWS service there, e.g. `dynamodb:<table>` for the ledger"));
+        return Err(forgetful(service, scheme));
     }
     (adapter.open)(Opening { address: rest.to_owned(), environment: environment.clone() })
         .await
         .map_err(|error| error.within(service))
+}
+
+fn without_adapter(service: &str, scheme: &str, examples: &[&str]) -> ConfigError {
+    let known: Vec<_> = examples.iter().map(|example| format!("`{example}`")).collect();
+    let known = if known.is_empty() { "it takes none".into() } else { known.join(" or ") };
+    ConfigError::new(format!("this program has no {service} called `{scheme}`"))
+        .at(service)
+        .remedy(format!("it was built for {known}"))
+}
+
+fn forgetful(service: &str, scheme: &str) -> ConfigError {
+    ConfigError::new(format!("a {service} on this machine (`{scheme}`) forgets everything in a Lambda"))
+        .at(service)
+        .remedy("use the AWS service there, e.g. `dynamodb:<table>` for the ledger")
 }

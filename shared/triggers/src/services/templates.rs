@@ -1,7 +1,7 @@
 //! What mails and files are made from.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::ConfigError;
 use crate::ledger::{DeliveryId, Mail};
@@ -94,26 +94,44 @@ pub enum TemplateUse {
 /// Contexts to try templates with: users who told nothing, users who told everything, and users who mean harm.
 #[must_use]
 pub fn sample_contexts() -> Vec<Map<String, Value>> {
-    let context = |user: Value| {
+    let context = |told: &[(&str, &str)]| {
+        let mut user = Map::new();
+        user.extend(told.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
         let mut context = Map::new();
-        context.insert("user".into(), user);
+        context.insert("user".into(), user.into());
         context.insert("pool".into(), "eu-central-1_Example01".into());
         context.insert("client".into(), "1example23456789".into());
         context
     };
     let sub = "11111111-2222-4333-8444-555555555555";
     let hostile = "<script>alert(1)</script>{{ user }}{% raw %}\r\nBcc: x@evil.example\u{202e}\u{0}";
+    let endless = "x".repeat(2048);
     vec![
-        context(json!({ "sub": sub })),
-        context(json!({
-            "sub": sub, "email": "anna@example.com", "email_verified": "true", "name": "Anna Example",
-            "given_name": "Anna", "family_name": "Example", "nickname": "anna", "preferred_username": "anna",
-            "locale": "de-AT", "zoneinfo": "Europe/Vienna", "birthdate": "1990-02-28", "phone_number": "+4912345",
-            "custom:plan": "pro",
-        })),
-        context(json!({
-            "sub": sub, "email": "anna@xn--bcher-kva.example", "name": "الاسم الكامل", "given_name": hostile,
-            "family_name": "x".repeat(2048), "nickname": "🧑‍🚀", "locale": hostile, "custom:plan": hostile,
-        })),
+        context(&[("sub", sub)]),
+        context(&[
+            ("sub", sub),
+            ("email", "anna@example.com"),
+            ("email_verified", "true"),
+            ("name", "Anna Example"),
+            ("given_name", "Anna"),
+            ("family_name", "Example"),
+            ("nickname", "anna"),
+            ("preferred_username", "anna"),
+            ("locale", "de-AT"),
+            ("zoneinfo", "Europe/Vienna"),
+            ("birthdate", "1990-02-28"),
+            ("phone_number", "+4912345"),
+            ("custom:plan", "pro"),
+        ]),
+        context(&[
+            ("sub", sub),
+            ("email", "anna@xn--bcher-kva.example"),
+            ("name", "الاسم الكامل"),
+            ("given_name", hostile),
+            ("family_name", &endless),
+            ("nickname", "🧑‍🚀"),
+            ("locale", hostile),
+            ("custom:plan", hostile),
+        ]),
     ]
 }

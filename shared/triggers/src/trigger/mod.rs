@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::attributes::{Attributes, Metadata};
+use crate::chain::Chain;
 
 /// Says which fields of a request are what [`Request`] asks for, by the same names.
 macro_rules! request {
@@ -97,6 +98,27 @@ pub const TRIGGER_NAMES: [&str; 13] = [
     CustomEmailSender::NAME,
     CustomSmsSender::NAME,
     InboundFederation::NAME,
+];
+
+/// The chain of each of them. Nobody asks for this list: it is there so that what a chain needs of a trigger is built with this
+/// crate. What is generic and not built here is built in the crate of every rule, and a pool would have it a dozen times.
+#[expect(dead_code, reason = "what it names is built, and that is what it is for")]
+static CHAINS: [fn() -> Chain; 15] = [
+    Chain::of::<PreSignUp>,
+    Chain::of::<PostConfirmation>,
+    Chain::of::<PreAuthentication>,
+    Chain::of::<PostAuthentication>,
+    Chain::of::<CustomMessage>,
+    Chain::of::<PreTokenGenerationV1>,
+    Chain::of::<PreTokenGenerationV2>,
+    Chain::of::<PreTokenGenerationV3>,
+    Chain::of::<DefineAuthChallenge>,
+    Chain::of::<CreateAuthChallenge>,
+    Chain::of::<VerifyAuthChallengeResponse>,
+    Chain::of::<UserMigration>,
+    Chain::of::<CustomEmailSender>,
+    Chain::of::<CustomSmsSender>,
+    Chain::of::<InboundFederation>,
 ];
 
 /// What requests have in common; each has some of it.
