@@ -95,7 +95,7 @@ bench: ## Measure, beside the reference each figure is compared with; counts ins
 	"$(CARGO_TARGET_DIR)/release/cold-start" "$(CARGO_TARGET_DIR)/release/sign-in-count" --tls "$(CARGO_TARGET_DIR)/tls" \
 	    --reference "$(REFERENCE)/release/blocking" --defaults "$(REFERENCE)/release/sdk-defaults" \
 	    --env "TRIGGERS_CONFIG=$(CARGO_TARGET_DIR)/bench-tls.toml" --env TRIGGERS_LEDGER=dynamodb:cognito-triggers \
-	    --event tests/events/PostAuthentication_Authentication.json --rounds 300 --check 1.75 --check-defaults 6
+	    --event tests/events/PostAuthentication_Authentication.json --rounds 300 --check 1.6 --check-defaults 6
 	@tools/install cargo-lambda
 	for function in $(FUNCTIONS); do \
 	    PATH=$(call TOOL,cargo-lambda):$$PATH $(CARGO) lambda build --locked --release --output-format zip \

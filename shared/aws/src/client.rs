@@ -10,7 +10,6 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -18,7 +17,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use cognito_triggers::{ConfigError, Environment};
 
-use crate::connection::Clients;
+use crate::connection::{Clients, Http};
 use crate::trust::Trust;
 
 /// How long calls may take and how often they are tried.
@@ -110,7 +109,7 @@ pub(crate) fn settings(
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials(environment)?))
-        .http_client(connections.client(Trust::of(endpoint, environment)))
+        .http_client(connections.http(Trust::of(endpoint, environment)))
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(limits.attempts)
@@ -126,11 +125,24 @@ pub(crate) fn settings(
     Ok(settings.build())
 }
 
-fn endpoint<'a>(service: &str, environment: &'a Environment) -> Option<&'a str> {
+/// Opens the connection that the first call will take, so that no event has to wait for TLS: to this endpoint, which the SDK has
+/// found. What is in the way now may be gone by then, and is no error yet.
+#[cfg(feature = "dynamodb")]
+pub(crate) async fn open_ahead(found: &str, trust: Trust, limits: &Limits) {
+    let opened = match found.parse() {
+        Ok(found) => Connections::Kept.http(trust).open_ahead(found, limits.connect).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = opened {
+        tracing::debug!(endpoint = found, error, "no connection yet");
+    }
+}
+
+pub(crate) fn endpoint<'a>(service: &str, environment: &'a Environment) -> Option<&'a str> {
     environment.find(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| environment.find("AWS_ENDPOINT_URL"))
 }
 
-fn is_on(name: &str, environment: &Environment) -> bool {
+pub(crate) fn is_on(name: &str, environment: &Environment) -> bool {
     environment.find(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
@@ -179,8 +191,8 @@ pub(crate) enum Connections {
 }
 
 impl Connections {
-    /// The HTTP client, which all services share. Roots and TLS settings are made when the first one needs them.
-    fn client(self, trust: Trust) -> SharedHttpClient {
+    /// What carries requests, shared by all services. Roots and TLS settings are made when the first connection needs them.
+    fn http(self, trust: Trust) -> &'static Http {
         static KEPT: Clients = Clients::new(USUAL_IDLE);
         #[cfg(any(feature = "eventbridge", feature = "s3", feature = "ses"))]
         static FRESH: Clients = Clients::new(LONGEST_IDLE);

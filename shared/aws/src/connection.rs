@@ -8,20 +8,21 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
+use futures_util::FutureExt;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{self, CaptureConnection, capture_connection};
@@ -33,24 +34,23 @@ use tower_service::Service;
 use crate::names::Names;
 use crate::trust::{Settings, Tls, Trust, is_from_elsewhere};
 
-/// HTTP clients that are made when they are needed, and then shared. They keep an idle connection for so long.
+/// What all services share: connections to those whom Amazon vouches for, and to those whom the system trusts.
 pub(crate) struct Clients {
-    idle: Duration,
-    amazon: OnceLock<SharedHttpClient>,
-    system: OnceLock<SharedHttpClient>,
+    amazon: Http,
+    system: Http,
 }
 
 impl Clients {
+    /// An idle connection is kept for so long.
     pub(crate) const fn new(idle: Duration) -> Self {
-        Self { idle, amazon: OnceLock::new(), system: OnceLock::new() }
+        Self { amazon: Http::new(Trust::Amazon.tls(), idle), system: Http::new(Trust::System.tls(), idle) }
     }
 
-    pub(crate) fn get(&self, trust: Trust) -> SharedHttpClient {
-        let client = match trust {
+    pub(crate) const fn get(&self, trust: Trust) -> &Http {
+        match trust {
             Trust::Amazon => &self.amazon,
             Trust::System => &self.system,
-        };
-        client.get_or_init(|| SharedHttpClient::new(Http::new(trust.tls(), self.idle))).clone()
+        }
     }
 }
 
@@ -63,7 +63,7 @@ type Pool = Client<Connect, SdkBody>;
 pub(crate) struct Http {
     tls: &'static Tls,
     idle: Duration,
-    pools: Mutex<Vec<(Option<Duration>, Pool)>>,
+    pools: Mutex<Vec<(Connect, Pool)>>,
 }
 
 impl Http {
@@ -71,28 +71,39 @@ impl Http {
         Self { tls, idle, pools: Mutex::new(Vec::new()) }
     }
 
-    fn pool(&self, limit: Option<Duration>) -> Pool {
+    /// Opens a connection that the first request to this endpoint will take, within the limit as that would.
+    pub(crate) async fn open_ahead(&self, to: Uri, limit: Duration) -> Result<(), BoxError> {
+        let (connect, _) = self.pool(Some(limit));
+        let stream = connect.clone().open_now(to.clone()).await?;
+        let ahead = Ahead { to, opened: Instant::now(), stream };
+        *connect.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        Ok(())
+    }
+
+    fn pool(&self, limit: Option<Duration>) -> (Connect, Pool) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pool)) = pools.iter().find(|(its_limit, _)| *its_limit == limit) {
-            return pool.clone();
+        if let Some((connect, pool)) = pools.iter().find(|(connect, _)| connect.limit == limit) {
+            return (connect.clone(), pool.clone());
         }
         let mut tcp = connect::HttpConnector::new_with_resolver(Names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        let connect = Connect { tcp, tls: self.tls, limit, idle: self.idle, ahead: Arc::default() };
         let pool = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(self.idle)
             .pool_timer(TokioTimer::new())
-            .build(Connect { tcp, tls: self.tls, limit });
-        pools.push((limit, pool.clone()));
-        pool
+            .build(connect.clone());
+        pools.push((connect.clone(), pool.clone()));
+        (connect, pool)
     }
 
     fn carrier(&self, settings: &HttpConnectorSettings) -> Carrier {
-        Carrier { pool: self.pool(settings.connect_timeout()), limit: settings.read_timeout() }
+        let (_, pool) = self.pool(settings.connect_timeout());
+        Carrier { pool, limit: settings.read_timeout() }
     }
 }
 
-impl HttpClient for Http {
+impl HttpClient for &'static Http {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.carrier(settings))
     }
@@ -142,10 +153,37 @@ struct Connect {
     tcp: connect::HttpConnector<Names>,
     tls: &'static Tls,
     limit: Option<Duration>,
+    idle: Duration,
+    ahead: Arc<Mutex<Option<Ahead>>>,
+}
+
+/// A connection that was opened before there was a request for it.
+#[derive(Debug)]
+struct Ahead {
+    to: Uri,
+    opened: Instant,
+    stream: Stream,
 }
 
 impl Connect {
-    async fn open(mut self, to: Uri) -> Result<Stream, BoxError> {
+    async fn open(self, to: Uri) -> Result<Stream, BoxError> {
+        match self.opened_ahead(&to) {
+            Some(stream) => Ok(stream),
+            None => self.open_now(to).await,
+        }
+    }
+
+    /// What was opened ahead, unless it is for somebody else, is too old or was closed. A pool would see that it was closed; until
+    /// it is in one, nobody looks.
+    fn opened_ahead(&self, to: &Uri) -> Option<Stream> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ahead { opened, stream, .. } =
+            ahead.take_if(|it| (it.to.scheme(), it.to.authority()) == (to.scheme(), to.authority()))?;
+        let closed = tcp_of(&stream).peek(&mut [0]).now_or_never().is_some_and(|seen| !matches!(seen, Ok(1..)));
+        (opened.elapsed() < self.idle && !closed).then_some(stream)
+    }
+
+    async fn open_now(mut self, to: Uri) -> Result<Stream, BoxError> {
         if to.scheme_str() != Some("https") {
             return Ok(MaybeHttpsStream::Http(within(self.limit, CONNECT, self.tcp.call(to)).await?));
         }
@@ -166,6 +204,13 @@ impl Connect {
 }
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+fn tcp_of(stream: &Stream) -> &TcpStream {
+    match stream {
+        MaybeHttpsStream::Http(tcp) => tcp.inner(),
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
+    }
+}
 
 const CONNECT: &str = "HTTP connect";
 
@@ -280,6 +325,8 @@ mod tests {
         HangsUp,
         /// Says what is not HTTP.
         Babbles,
+        /// Hangs up at once.
+        Leaves,
     }
 
     struct Server {
@@ -301,13 +348,16 @@ mod tests {
             tokio::spawn(async move {
                 while let Ok((mut connection, _)) = listener.accept().await {
                     met.fetch_add(1, Ordering::SeqCst);
+                    if let Manner::Leaves = manner {
+                        continue;
+                    }
                     tokio::spawn(async move {
                         let mut request = [0; 1024];
                         while connection.read(&mut request).await.is_ok_and(|length| length > 0) {
                             let answer: &[u8] = match manner {
                                 Manner::Answers => b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
                                 Manner::Listens => pending().await,
-                                Manner::HangsUp => break,
+                                Manner::HangsUp | Manner::Leaves => break,
                                 Manner::Babbles => b"220 mail.example\r\n\r\n",
                             };
                             connection.write_all(answer).await.unwrap();
@@ -323,8 +373,15 @@ mod tests {
         }
     }
 
-    fn http(idle: Duration) -> Http {
-        Http::new(Trust::Amazon.tls(), idle)
+    impl Http {
+        /// As long as the test runs, as the real ones are as long as the program does.
+        pub(crate) fn leaked(tls: &'static Tls, idle: Duration) -> &'static Self {
+            Box::leak(Box::new(Self::new(tls, idle)))
+        }
+    }
+
+    fn http(idle: Duration) -> &'static Http {
+        Http::leaked(Trust::Amazon.tls(), idle)
     }
 
     fn settings(connect: Duration, read: Duration) -> HttpConnectorSettings {
@@ -352,6 +409,42 @@ mod tests {
         let fresh = http(Duration::from_nanos(1));
         assert_eq!(carry(&fresh, PATIENT).await, 3);
         assert_eq!(carry(&fresh, PATIENT).await, 4);
+    }
+
+    #[tokio::test]
+    async fn the_first_request_takes_what_was_opened_ahead_and_the_others_what_it_left() {
+        let (server, http) = (Server::start(Manner::Answers).await, http(USUAL));
+        http.open_ahead(server.at("http").uri().parse().unwrap(), PATIENT).await.unwrap();
+        for _ in 0..2 {
+            let answer = http.carrier(&settings(PATIENT, PATIENT)).call(server.at("http")).await.unwrap();
+            read(answer).await;
+        }
+        assert_eq!(server.met.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_opened_ahead_is_left_if_it_is_for_others_too_old_or_closed() {
+        let (server, other) = (Server::start(Manner::Answers).await, Server::start(Manner::Answers).await);
+        let leaves = Server::start(Manner::Leaves).await;
+        let ahead = async |opened: &Server, limit, idle, asked: &Server| {
+            let http = http(idle);
+            http.open_ahead(opened.at("http").uri().parse().unwrap(), limit).await.unwrap();
+            tokio::time::sleep(HASTY).await;
+            let (connect, _) = http.pool(Some(PATIENT));
+            connect.opened_ahead(&asked.at("http").uri().parse().unwrap()).is_some()
+        };
+        assert!(ahead(&server, PATIENT, USUAL, &server).await);
+        assert!(!ahead(&server, PATIENT, USUAL, &other).await);
+        assert!(!ahead(&server, PATIENT * 2, USUAL, &server).await);
+        assert!(!ahead(&server, PATIENT, Duration::from_millis(1), &server).await);
+        assert!(!ahead(&leaves, PATIENT, USUAL, &leaves).await);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_opened_ahead_for_longer_than_the_limit() {
+        let server = Server::start(Manner::Listens).await;
+        let error = http(USUAL).open_ahead(server.at("https").uri().parse().unwrap(), HASTY).await.unwrap_err();
+        assert_eq!(error.to_string(), "HTTP connect timeout occurred after 30ms");
     }
 
     /// A connection is idle when the answer is read to its end and its task has seen that.

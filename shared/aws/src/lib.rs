@@ -13,8 +13,8 @@
 //! and links only the clients it needs. Nothing is read from profiles or asked of an instance's metadata: region and
 //! credentials come from the environment, where Lambda puts them.
 //!
-//! The ledger opens its connection at start, since every event waits for it. What only deliveries need opens none: its client
-//! is made for the first delivery, so that no start is slower for mails it does not send.
+//! The ledger opens its connection at start, TLS and all, since every event waits for it; nothing is called yet. What only
+//! deliveries need opens none: its client is made for the first delivery, so that no start is slower for mails it does not send.
 
 #[cfg(any(feature = "cognito", feature = "dynamodb", feature = "eventbridge", feature = "s3", feature = "ses"))]
 mod client;

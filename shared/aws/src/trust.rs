@@ -35,7 +35,7 @@ impl Trust {
         if endpoint.is_some() || is_told { Self::System } else { Self::Amazon }
     }
 
-    pub(crate) fn tls(self) -> &'static Tls {
+    pub(crate) const fn tls(self) -> &'static Tls {
         match self {
             Self::Amazon => &AMAZON,
             Self::System => &SYSTEM,
@@ -197,7 +197,7 @@ mod tests {
                 .region(Region::new("eu-central-1"))
                 .credentials_provider(Credentials::new("AK", "secret", None, None, "test"))
                 .endpoint_url(&self.endpoint)
-                .http_client(Http::new(tls, Duration::from_secs(90)))
+                .http_client(Http::leaked(tls, Duration::from_secs(90)))
                 .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
                 .build();
             let listed = aws_sdk_dynamodb::Client::from_conf(config).list_tables().send().await;
@@ -232,6 +232,17 @@ mod tests {
         let tls = tls(AMAZONS, Some(AMAZONS));
         assert_eq!(service.list(tls).await.1, 5);
         assert_eq!(service.list(tls).await.1, 6);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_opened_ahead_is_trusted_alike() {
+        let service = Service::start().await;
+        let http = Http::leaked(tls(AMAZONS, Some(&service.certificate)), Duration::from_secs(90));
+        http.open_ahead(service.endpoint.parse().unwrap(), Duration::from_secs(5)).await.unwrap();
+        assert_eq!((service.met.load(Ordering::SeqCst), service.asked.load(Ordering::SeqCst)), (2, 0));
+        let nobody = Http::leaked(tls(AMAZONS, None), Duration::from_secs(90));
+        let error = nobody.open_ahead(service.endpoint.parse().unwrap(), Duration::from_secs(5)).await.unwrap_err();
+        assert!(is_from_elsewhere(&*error), "{error:?}");
     }
 
     #[tokio::test]

@@ -204,7 +204,7 @@ impl Grant {
     }
 }
 
-/// Reading the ledger: all of it but lists. Opening the connection at the start takes the same.
+/// Reading the ledger: all of it but lists.
 pub const READ: Grant = Grant::of(Resource::LedgerTable, &["dynamodb:BatchGetItem"]);
 
 /// Writing members, and with them deliveries and names that are held for good.

@@ -52,10 +52,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cognito_triggers::ledger::{
     Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, MemberPage, NameKey,
@@ -69,6 +69,7 @@ use jiff::Timestamp;
 use crate::client::{self, Connections, Limits};
 use crate::error::fault;
 use crate::names;
+use crate::trust::Trust;
 
 mod admin;
 mod commit;
@@ -94,7 +95,7 @@ pub const LEDGER: Adapter<dyn Ledger> = Adapter {
                 names::ask_ahead(&host);
             }
             let ledger = DynamoLedger::open(&address, &environment, Limits::EVENT)?;
-            ledger.warm_up().await;
+            ledger.open_connection(&environment).await;
             Ok(Arc::new(ledger) as Arc<dyn Ledger>)
         })
     },
@@ -120,9 +121,6 @@ pub struct DynamoLedger {
     table: String,
     limits: Limits,
 }
-
-/// How long opening the connection may hold up the start.
-const WARM_UP: Duration = Duration::from_millis(1_000);
 
 /// How many items one BatchGetItem takes.
 const GETS: usize = 100;
@@ -150,18 +148,19 @@ impl DynamoLedger {
         Ok(Self { client, table: table.to_owned(), limits })
     }
 
-    /// Opens the connection, so that no event has to wait for TLS. Asks for an item that does not exist, with the permission
-    /// every function has; whatever comes of it is no error yet.
-    pub async fn warm_up(&self) {
-        let nothing = Key::switches("");
-        let Ok(keys) = self.keys(vec![nothing.attributes()], false) else { return };
-        let call = self.client.batch_get_item().request_items(&self.table, keys).send();
-        let cause = match tokio::time::timeout(WARM_UP, call).await {
-            Ok(Ok(_)) => return,
-            Ok(Err(error)) => fault("DynamoDB BatchGetItem", error).causes(),
-            Err(_) => "it takes too long".to_owned(),
-        };
-        tracing::debug!(table = self.table, cause, "no connection yet");
+    /// Opens the connection to where the client would open it.
+    async fn open_connection(&self, environment: &Environment) {
+        let (custom, config) = (client::endpoint("DYNAMODB", environment), self.client.config());
+        let params = Params::builder()
+            .set_region(config.region().map(ToString::to_string))
+            .set_endpoint(custom.map(str::to_owned))
+            .set_use_fips(Some(client::is_on("AWS_USE_FIPS_ENDPOINT", environment)))
+            .set_use_dual_stack(Some(client::is_on("AWS_USE_DUALSTACK_ENDPOINT", environment)))
+            .build();
+        let Ok(params) = params else { return };
+        if let Ok(endpoint) = DefaultResolver::new().resolve_endpoint(&params).await {
+            client::open_ahead(endpoint.url(), Trust::of(custom, environment), &self.limits).await;
+        }
     }
 
     /// Makes the table, if there is none, and waits until it can be used, at most a minute.
