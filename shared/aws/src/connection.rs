@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
 use futures_util::FutureExt;
 use hyper::Uri;
+use hyper::rt::{Read, ReadBuf};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{self, CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, Client};
@@ -74,7 +75,7 @@ impl Http {
     /// Opens a connection that the first request to this endpoint will take, within the limit as that would.
     pub(crate) async fn open_ahead(&self, to: Uri, limit: Duration) -> Result<(), BoxError> {
         let (connect, _) = self.pool(Some(limit));
-        let stream = connect.clone().open_now(to.clone()).await?;
+        let stream = within(Some(limit), CONNECT, connect.clone().open_now(to.clone())).await?;
         let ahead = Ahead { to, opened: Instant::now(), stream };
         *connect.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
         Ok(())
@@ -177,15 +178,22 @@ impl Connect {
     /// it is in one, nobody looks.
     fn opened_ahead(&self, to: &Uri) -> Option<Stream> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ahead { opened, stream, .. } =
-            ahead.take_if(|it| (it.to.scheme(), it.to.authority()) == (to.scheme(), to.authority()))?;
-        let closed = tcp_of(&stream).peek(&mut [0]).now_or_never().is_some_and(|seen| !matches!(seen, Ok(1..)));
-        (opened.elapsed() < self.idle && !closed).then_some(stream)
+        drop(ahead.take_if(|it| it.opened.elapsed() >= self.idle));
+        let mut stream =
+            ahead.take_if(|it| (it.to.scheme(), it.to.authority()) == (to.scheme(), to.authority()))?.stream;
+        // Nobody was asked anything yet, so whatever there is to be read but TLS's own is the end.
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let read = poll_fn(|context| Pin::new(&mut stream).poll_read(context, buffer.unfilled())).now_or_never();
+        read.is_none().then_some(stream)
     }
 
     async fn open_now(mut self, to: Uri) -> Result<Stream, BoxError> {
-        if to.scheme_str() != Some("https") {
-            return Ok(MaybeHttpsStream::Http(within(self.limit, CONNECT, self.tcp.call(to)).await?));
+        match to.scheme_str() {
+            Some("https") => {}
+            Some("http") => return Ok(MaybeHttpsStream::Http(within(self.limit, CONNECT, self.tcp.call(to)).await?)),
+            // What was meant for TLS must not go out in the clear because of a slip.
+            _ => return Err("an endpoint begins with `https://` or `http://`".into()),
         }
         let settings = self.tls.settings()?;
         let error = match self.open_tls(&settings, &to).await {
@@ -204,13 +212,6 @@ impl Connect {
 }
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-
-fn tcp_of(stream: &Stream) -> &TcpStream {
-    match stream {
-        MaybeHttpsStream::Http(tcp) => tcp.inner(),
-        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
-    }
-}
 
 const CONNECT: &str = "HTTP connect";
 
@@ -512,6 +513,16 @@ mod tests {
     async fn what_has_no_scheme_is_refused() {
         let error = error(HttpRequest::get("/nowhere").unwrap(), PATIENT, PATIENT).await;
         assert!(!error.is_io() && !error.is_timeout(), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_to_what_is_neither_http_nor_https() {
+        let server = Server::start(Manner::Answers).await;
+        for scheme in ["htps", "httpss", "ftp"] {
+            let error = error(server.at(scheme), PATIENT, PATIENT).await;
+            assert!(could_not_connect(&error), "{scheme}: {error:?}");
+        }
+        assert_eq!(server.met.load(Ordering::SeqCst), 0);
     }
 
     #[tokio::test]

@@ -140,6 +140,8 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
+    use aws_sdk_dynamodb::config::retry::RetryConfig;
+    use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_dynamodb::error::DisplayErrorContext;
     use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -152,6 +154,8 @@ mod tests {
     use super::*;
     use crate::connection::Http;
 
+    const CONNECT: Duration = Duration::from_secs(5);
+
     /// A service of AWS with a certificate from nowhere. It says nothing but `{}`.
     struct Service {
         endpoint: String,
@@ -162,6 +166,11 @@ mod tests {
 
     impl Service {
         async fn start() -> Self {
+            Self::start_leaving(0).await
+        }
+
+        /// One that closes its first connections as soon as TLS is agreed upon.
+        async fn start_leaving(first: usize) -> Self {
             let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
             let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
             let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -174,8 +183,11 @@ mod tests {
             let (met, asked) = (Arc::clone(&service.met), Arc::clone(&service.asked));
             tokio::spawn(async move {
                 while let Ok((connection, _)) = listener.accept().await {
-                    met.fetch_add(1, Ordering::SeqCst);
+                    let earlier = met.fetch_add(1, Ordering::SeqCst);
                     let Ok(mut connection) = acceptor.accept(connection).await else { continue };
+                    if earlier < first {
+                        continue;
+                    }
                     let asked = Arc::clone(&asked);
                     tokio::spawn(async move {
                         let mut request = [0; 4096];
@@ -192,13 +204,18 @@ mod tests {
 
         /// What came of listing the tables, and how many connections and requests arrived until now.
         async fn list(&self, tls: &'static Tls) -> (Result<(), String>, usize, usize) {
+            self.list_over(Http::leaked(tls, Duration::from_secs(90))).await
+        }
+
+        async fn list_over(&self, http: &'static Http) -> (Result<(), String>, usize, usize) {
             let config = aws_sdk_dynamodb::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("eu-central-1"))
                 .credentials_provider(Credentials::new("AK", "secret", None, None, "test"))
                 .endpoint_url(&self.endpoint)
-                .http_client(Http::leaked(tls, Duration::from_secs(90)))
-                .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
+                .http_client(http)
+                .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+                .retry_config(RetryConfig::disabled())
                 .build();
             let listed = aws_sdk_dynamodb::Client::from_conf(config).list_tables().send().await;
             let listed = listed.map(drop).map_err(|error| DisplayErrorContext(error).to_string());
@@ -234,14 +251,26 @@ mod tests {
         assert_eq!(service.list(tls).await.1, 6);
     }
 
+    /// A server of TLS 1.3 leaves tickets behind, which must not be taken for a sign of life.
+    #[tokio::test]
+    async fn a_connection_that_was_opened_ahead_and_closed_is_left() {
+        for (leaves, expected) in [(0, 1), (1, 2)] {
+            let service = Service::start_leaving(leaves).await;
+            let http = Http::leaked(tls(&service.certificate, None), Duration::from_secs(90));
+            http.open_ahead(service.endpoint.parse().unwrap(), CONNECT).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(service.list_over(http).await, (Ok(()), expected, 1));
+        }
+    }
+
     #[tokio::test]
     async fn a_connection_that_is_opened_ahead_is_trusted_alike() {
         let service = Service::start().await;
         let http = Http::leaked(tls(AMAZONS, Some(&service.certificate)), Duration::from_secs(90));
-        http.open_ahead(service.endpoint.parse().unwrap(), Duration::from_secs(5)).await.unwrap();
+        http.open_ahead(service.endpoint.parse().unwrap(), CONNECT).await.unwrap();
         assert_eq!((service.met.load(Ordering::SeqCst), service.asked.load(Ordering::SeqCst)), (2, 0));
         let nobody = Http::leaked(tls(AMAZONS, None), Duration::from_secs(90));
-        let error = nobody.open_ahead(service.endpoint.parse().unwrap(), Duration::from_secs(5)).await.unwrap_err();
+        let error = nobody.open_ahead(service.endpoint.parse().unwrap(), CONNECT).await.unwrap_err();
         assert!(is_from_elsewhere(&*error), "{error:?}");
     }
 

@@ -57,6 +57,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
+use aws_types::endpoint_config::AccountIdEndpointMode;
 use cognito_triggers::ledger::{
     Change, Committed, Delivery, DeliveryId, Invitation, InvitationKey, Ledger, LedgerAdmin, MemberPage, NameKey,
     Outbox, Reading, Switches, Wants,
@@ -91,7 +92,8 @@ pub const LEDGER: Adapter<dyn Ledger> = Adapter {
     embedded: false,
     open: |Opening { address, environment }| {
         Box::pin(async move {
-            if let Some(host) = client::host_of_dynamodb(&environment) {
+            // A table that is given by ARN is at an endpoint of its account.
+            if let Some(host) = client::host_of_dynamodb(&environment).filter(|_| !address.starts_with("arn:")) {
                 names::ask_ahead(&host);
             }
             let ledger = DynamoLedger::open(&address, &environment, Limits::EVENT)?;
@@ -148,19 +150,25 @@ impl DynamoLedger {
         Ok(Self { client, table: table.to_owned(), limits })
     }
 
-    /// Opens the connection to where the client would open it.
     async fn open_connection(&self, environment: &Environment) {
-        let (custom, config) = (client::endpoint("DYNAMODB", environment), self.client.config());
+        if let Some(endpoint) = self.endpoint(environment).await {
+            let trust = Trust::of(client::endpoint("DYNAMODB", environment), environment);
+            client::open_ahead(&endpoint, trust, &self.limits).await;
+        }
+    }
+
+    /// Where the client finds the table: told by the SDK's own rules, from what a call would tell them.
+    async fn endpoint(&self, environment: &Environment) -> Option<String> {
         let params = Params::builder()
-            .set_region(config.region().map(ToString::to_string))
-            .set_endpoint(custom.map(str::to_owned))
+            .set_region(self.client.config().region().map(ToString::to_string))
+            .set_endpoint(client::endpoint("DYNAMODB", environment).map(str::to_owned))
             .set_use_fips(Some(client::is_on("AWS_USE_FIPS_ENDPOINT", environment)))
             .set_use_dual_stack(Some(client::is_on("AWS_USE_DUALSTACK_ENDPOINT", environment)))
+            .set_account_id_endpoint_mode(Some(AccountIdEndpointMode::default().to_string()))
+            .set_resource_arn(Some(self.table.clone()))
             .build();
-        let Ok(params) = params else { return };
-        if let Ok(endpoint) = DefaultResolver::new().resolve_endpoint(&params).await {
-            client::open_ahead(endpoint.url(), Trust::of(custom, environment), &self.limits).await;
-        }
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params.ok()?).await.ok()?;
+        Some(endpoint.url().to_owned())
     }
 
     /// Makes the table, if there is none, and waits until it can be used, at most a minute.
@@ -336,7 +344,60 @@ fn is_table(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
     use super::*;
+
+    /// Writes down where requests would go, and lets none through.
+    #[derive(Clone, Debug, Default)]
+    struct Addresses(Arc<Mutex<Vec<String>>>);
+
+    impl HttpConnector for Addresses {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            self.0.lock().unwrap().push(request.uri().trim_end_matches('/').to_owned());
+            HttpConnectorFuture::ready(Err(ConnectorError::user("nowhere".into())))
+        }
+    }
+
+    impl HttpClient for Addresses {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_connection_is_opened_to_where_calls_go() {
+        let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/cognito-triggers";
+        let known = [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        for (table, variable, expected) in [
+            ("cognito-triggers", None, "https://dynamodb.eu-central-1.amazonaws.com"),
+            (arn, None, "https://123456789012.ddb.eu-central-1.amazonaws.com"),
+            ("cognito-triggers", Some(("AWS_REGION", "cn-north-1")), "https://dynamodb.cn-north-1.amazonaws.com.cn"),
+            (
+                "cognito-triggers",
+                Some(("AWS_USE_FIPS_ENDPOINT", "true")),
+                "https://dynamodb-fips.eu-central-1.amazonaws.com",
+            ),
+            ("cognito-triggers", Some(("AWS_USE_DUALSTACK_ENDPOINT", "true")), "https://dynamodb.eu-central-1.api.aws"),
+            ("cognito-triggers", Some(("AWS_ENDPOINT_URL", "http://localhost:4566")), "http://localhost:4566"),
+        ] {
+            let environment = known.into_iter().chain(variable).collect();
+            let mut ledger = DynamoLedger::open(table, &environment, Limits::EVENT).unwrap();
+            assert_eq!(ledger.endpoint(&environment).await.as_deref(), Some(expected));
+            let asked = Addresses::default();
+            let config = ledger.client.config().to_builder().http_client(asked.clone()).build();
+            ledger.client = Client::from_conf(config);
+            ledger.items([Key::switches("p")]).await.unwrap_err();
+            assert_eq!(*asked.0.lock().unwrap(), [expected]);
+        }
+    }
 
     #[test]
     fn a_table_is_named_or_given_by_arn() {

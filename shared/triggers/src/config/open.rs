@@ -89,6 +89,7 @@ impl Configuration {
         ConfigErrors::check(opening.errors)?;
         match outbox {
             Some(Ok(outbox)) => Ok((Courier::new(outbox, services), opening.doubts)),
+            // What is wrong with one that is named was told a line before.
             _ => Err(ConfigError::new("the courier has no outbox").into()),
         }
     }
@@ -215,11 +216,8 @@ impl Opening<'_> {
     fn failed(&mut self, key: &str, error: ConfigError, is_needed: bool) -> Arc<Absent> {
         let error = self.configuration.service_error(key, error, self.environment);
         let absent = Arc::new(Absent::broken(&error));
-        if is_needed {
-            self.errors.push(error)
-        } else {
-            self.doubts.push(error)
-        }
+        let list = if is_needed { &mut self.errors } else { &mut self.doubts };
+        list.push(error);
         absent
     }
 

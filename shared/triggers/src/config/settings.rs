@@ -21,7 +21,36 @@ use super::tree::{Node, Table, Value, key_name};
 /// Reads a rule from its table. It is known to be one: what reads it from anything else is not even built.
 pub(super) fn read<R: DeserializeOwned>(settings: &Node) -> Result<R, Misfit> {
     let Some(table) = settings.as_table() else { return Err(Misfit::new("expected a table").in_node(settings)) };
-    R::deserialize(MapAccessDeserializer::new(Entries::of(table))).map_err(|misfit| misfit.in_node(settings))
+    R::deserialize(Whole(table)).map_err(|misfit| misfit.in_node(settings))
+}
+
+/// A whole table: like its node, but nothing else than a table.
+struct Whole<'de>(&'de Table);
+
+impl<'de> Deserializer<'de> for Whole<'de> {
+    type Error = Misfit;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_map(Entries::of(self.0))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        MapAccessDeserializer::new(Entries::of(self.0)).deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
 }
 
 /// Keys every rule's table may have beside the rule's own.
@@ -398,5 +427,41 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             return Err(Misfit::new("a value was asked for before its key"));
         };
         seed.deserialize(node).map_err(|misfit| misfit.below(node, Step::Key(key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::config::tree;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Plain {
+        days: u8,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Around(Plain);
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "kebab-case")]
+    enum Choice {
+        After(Plain),
+    }
+
+    fn read<R: DeserializeOwned>(text: &str) -> Result<R, String> {
+        let table = tree::read("triggers.toml", text).unwrap();
+        super::read(&Node { value: Value::Table(table), line: 0, of_pool: false }).map_err(|misfit| misfit.to_string())
+    }
+
+    #[test]
+    fn a_rule_may_be_a_type_around_another_or_a_choice() {
+        assert_eq!(read("days = 7"), Ok(Plain { days: 7 }));
+        assert_eq!(read("days = 7"), Ok(Around(Plain { days: 7 })));
+        assert_eq!(read("after = { days = 7 }"), Ok(Choice::After(Plain { days: 7 })));
+        assert_eq!(read::<Around>("days = 256").unwrap_err(), "the number is out of range");
+        assert_eq!(read::<Vec<u8>>("days = 7").unwrap_err(), "expected an array, found a table");
     }
 }
