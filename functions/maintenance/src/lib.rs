@@ -102,6 +102,9 @@ const fn yes() -> bool {
 const SWITCH: &[When] = &[When::on("switch").by_default()];
 const GROUPS: &[When] = &[When::filled("exempt-groups")];
 
+/// Where groups are remembered, and where they are noted.
+const OF_USERS: &[&str] = &[PreAuthentication::NAME, PostAuthentication::NAME, PreTokenGenerationV1::NAME];
+
 impl Configured for Maintenance {
     const SECTION: &'static str = "maintenance";
     const TRIGGERS: &'static [&'static str] = &[
@@ -113,9 +116,9 @@ impl Configured for Maintenance {
         InboundFederation::NAME,
     ];
     const GRANTS: &'static [Grant] = &[
+        // With `exempt-groups` InboundFederation looks at no switch, as it refuses nobody; a grant cannot say so.
         grants::READ.when(SWITCH),
-        // At gates that know no groups either: the ledger is opened there, which takes the same.
-        grants::READ.when(GROUPS),
+        grants::READ.at(OF_USERS).when(GROUPS),
         // No other trigger tells what is to be remembered.
         grants::WRITE.at(&[PreTokenGenerationV1::NAME]).when(GROUPS),
     ];

@@ -19,7 +19,7 @@
 
 use std::collections::BTreeSet;
 
-use cognito_triggers::grants::{self, Grant};
+use cognito_triggers::grants::{self, Grant, When};
 use cognito_triggers::ledger::{HeldName, Member, NameKey, Owner};
 use cognito_triggers::prelude::*;
 use cognito_triggers::{Attributes, Envelope, Held, Hold, Keys, TriggerSource, Wants, random};
@@ -95,11 +95,15 @@ const DIGITS: u32 = 4;
 /// Where a user has the name for good, and what was held before is given back.
 const SETTLED: &[&str] = &[PostConfirmation::NAME, PostAuthentication::NAME];
 
+/// Who signs up is told a variation, which has to be free.
+const SUGGESTS: &[When] = &[When::is("policy", "reject").by_default()];
+
 impl Configured for UniqueNickname {
     const SECTION: &'static str = "unique-nickname";
     const TRIGGERS: &'static [&'static str] = &[PreSignUp::NAME, PostConfirmation::NAME, PostAuthentication::NAME];
     const GRANTS: &'static [Grant] = &[
-        grants::READ,
+        grants::READ.at(SETTLED),
+        grants::READ.at(&[PreSignUp::NAME]).when(SUGGESTS),
         grants::HOLD.at(&[PreSignUp::NAME]),
         grants::WRITE.at(SETTLED),
         // Who comes to PostConfirmation by a forgotten password may have changed the name in the profile meanwhile.
