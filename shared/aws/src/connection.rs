@@ -404,12 +404,12 @@ mod tests {
             read(answer).await;
             server.met.load(Ordering::SeqCst)
         };
-        assert_eq!(carry(&kept, PATIENT).await, 1);
-        assert_eq!(carry(&kept, PATIENT).await, 1);
-        assert_eq!(carry(&kept, PATIENT * 2).await, 2);
+        assert_eq!(carry(kept, PATIENT).await, 1);
+        assert_eq!(carry(kept, PATIENT).await, 1);
+        assert_eq!(carry(kept, PATIENT * 2).await, 2);
         let fresh = http(Duration::from_nanos(1));
-        assert_eq!(carry(&fresh, PATIENT).await, 3);
-        assert_eq!(carry(&fresh, PATIENT).await, 4);
+        assert_eq!(carry(fresh, PATIENT).await, 3);
+        assert_eq!(carry(fresh, PATIENT).await, 4);
     }
 
     #[tokio::test]
