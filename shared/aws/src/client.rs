@@ -91,7 +91,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 ///
-/// If region or credentials are missing.
+/// If region or credentials are missing, or the endpoint is no URL.
 pub(crate) fn settings(
     service: &str,
     environment: &Environment,
@@ -104,6 +104,14 @@ pub(crate) fn settings(
                 .remedy("set AWS_REGION, e.g. to `eu-central-1` (Lambda sets it by itself)")
         })?;
     let endpoint = endpoint(service, environment);
+    if !endpoint.is_none_or(is_url) {
+        return Err(ConfigError::new(format!(
+            "AWS_ENDPOINT_URL_{service} or AWS_ENDPOINT_URL is no URL of an endpoint"
+        ))
+        .remedy(
+            "write it as in `https://vpce-1a2b3c.dynamodb.eu-central-1.vpce.amazonaws.com` or `http://localhost:4566`",
+        ));
+    }
     let is_on = |name| is_on(name, environment);
     let mut settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -140,6 +148,12 @@ pub(crate) async fn open_ahead(found: &str, trust: Trust, limits: &Limits) {
 
 pub(crate) fn endpoint<'a>(service: &str, environment: &'a Environment) -> Option<&'a str> {
     environment.find(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| environment.find("AWS_ENDPOINT_URL"))
+}
+
+/// Otherwise the first call would find out, and with another scheme than these nothing may be sent.
+fn is_url(endpoint: &str) -> bool {
+    let Ok(url) = endpoint.parse::<hyper::Uri>() else { return false };
+    matches!(url.scheme_str(), Some("https" | "http")) && url.host().is_some_and(|host| !host.is_empty())
 }
 
 pub(crate) fn is_on(name: &str, environment: &Environment) -> bool {
@@ -266,6 +280,27 @@ mod tests {
         assert_eq!(complete(&[]).endpoint_url(), None);
         assert_eq!(complete(&[all, other]).endpoint_url(), Some("http://all"));
         assert_eq!(complete(&[all, one, other]).endpoint_url(), Some("http://one"));
+    }
+
+    #[test]
+    fn an_endpoint_that_is_none_is_told_without_what_it_is() {
+        let with = |url| {
+            let variables: Environment = COMPLETE.into_iter().chain([("AWS_ENDPOINT_URL_SES", url)]).collect();
+            settings("SES", &variables, &Limits::EVENT, Connections::Kept)
+        };
+        for good in ["https://vpce-1.example:443/", "http://localhost:4566", "HTTP://[::1]:1", "https://a/b?c"] {
+            assert!(with(good).is_ok(), "{good}");
+        }
+        for wrong in
+            ["htps://user:secret@host", "localhost:4566", "//host", "https://", "https:///x", "a b", "ftp://host"]
+        {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(
+                error.starts_with("AWS_ENDPOINT_URL_SES or AWS_ENDPOINT_URL is no URL of an endpoint; write"),
+                "{error}"
+            );
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 
     #[test]
