@@ -1,16 +1,15 @@
 /** Roles: what is declared for the settings, and nothing else. */
 import { CURRENTLY_RECOMMENDED_FLAGS } from 'aws-cdk-lib/cx-api';
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CognitoTriggersProps, Rules } from '../lib';
 import { TABLES } from '../lib/facts';
 import { asked, KNOWN, USUAL } from '../lib/triggers';
 import { Configuration } from '../lib/configuration';
-import { actions, allowed, made } from './house';
+import { actions, allowed, folder, made } from './house';
 
 /** The triggers each rule names in the Rust code, if this is a clone of the repository. */
 const GRANTS = join(process.env['TRIGGERS_CDK'] ?? join(__dirname, '../..'), '../grants.json');
@@ -175,7 +174,7 @@ test('the configurations tried here ask every rule wherever it may be asked', { 
 const LOCAL = join(process.env['CARGO_TARGET_DIR'] ?? 'target', 'debug/local');
 
 function local(text: string, ...command: string[]): string {
-  const here = mkdtempSync(join(tmpdir(), 'cognito-triggers-test-'));
+  const here = folder();
   const file = join(here, 'triggers.toml');
   writeFileSync(file, text);
   const env = {

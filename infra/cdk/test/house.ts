@@ -1,15 +1,19 @@
 /** What tests have in common: programs that are none, stacks, and their resources. */
 import { App, type AppProps, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CognitoTriggers, type CognitoTriggersProps } from '../lib';
 
 const PROGRAMS = ['pool', 'courier', 'links', 'session-release'];
 
-/** A folder that goes when the machine likes. */
-export const folder = () => mkdtempSync(join(tmpdir(), 'cognito-triggers-test-'));
+/** Where this run of tests keeps its folders. */
+const all = mkdtempSync(join(tmpdir(), 'cognito-triggers-test-'));
+process.on('exit', () => rmSync(all, { recursive: true, force: true }));
+
+/** A folder that goes when the tests are done. */
+export const folder = () => mkdtempSync(join(all, 'folder-'));
 
 /** Writes files into a new folder. */
 export function files(content: Readonly<Record<string, string>>): string {
@@ -39,11 +43,11 @@ export interface Made {
 
 /** A stack with nothing else in it. */
 export function made(props: CognitoTriggersProps | ((stack: Stack) => CognitoTriggersProps), of?: AppProps): Made {
-  const all = app(of);
-  const stack = new Stack(all, 'Acme', { env: HERE });
+  const around = app(of);
+  const stack = new Stack(around, 'Acme', { env: HERE });
   const given = typeof props === 'function' ? props(stack) : props;
   const triggers = new CognitoTriggers(stack, 'Triggers', { code: programs, ...given });
-  return { app: all, stack, triggers, template: Template.fromStack(stack) };
+  return { app: around, stack, triggers, template: Template.fromStack(stack) };
 }
 
 export interface Resource {
